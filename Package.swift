@@ -1,0 +1,182 @@
+// swift-tools-version: 6.2
+// Martlet: crash capture for microcontrollers, the bridge on the bench and the crash service, in one package.
+
+import PackageDescription
+
+/// Which world this manifest describes.
+///
+/// - `MARTLET_BOARD=<folder below boards>`: the firmware for that board and nothing else, so that
+///   no host dependency is resolved or built for bare metal.
+/// - `MARTLET_FUZZ=1`: the fuzz targets, which want instrumentation and a linker of their own.
+/// - neither: the bridge, the service, the tools and every test.
+let board = Context.environment["MARTLET_BOARD"]
+let fuzzing = Context.environment["MARTLET_FUZZ"] != nil
+let hosted = board == nil && !fuzzing
+
+/// Set in CI: a warning stops the build.
+let strict = Context.environment["MARTLET_STRICT"] != nil
+let swiftSettings: [SwiftSetting] =
+  [.swiftLanguageMode(.v6)] + (strict ? [.treatAllWarnings(as: .error)] : [])
+let cSettings: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
+
+// MARK: - Compiled for both worlds
+
+/// A Swift module below `Sources`.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+/// A command-line program below `Sources`.
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+/// A test target below `Tests`; files that tests read are copied as they are.
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, resources: resources, swiftSettings: swiftSettings)
+}
+
+let deviceModules: [Target] = [
+  .target(name: "BoardHAL", path: "CShims/BoardHAL", cSettings: cSettings),
+  module("DumpFormat"),
+  module("DumpRing", ["BoardHAL", "DumpFormat"]),
+  module("LinkProtocol", ["DumpFormat"]),
+  module("ConsentLease", ["BoardHAL", "DumpFormat"]),
+  module("CrashCapture", ["BoardHAL", "ConsentLease", "DumpFormat", "DumpRing"]),
+  module(
+    "BootAgent",
+    ["BoardHAL", "ConsentLease", "CrashCapture", "DumpFormat", "DumpRing", "LinkProtocol"]),
+]
+
+// MARK: - Firmware
+
+let firmwareModules: [Target] = [
+  .target(
+    name: "Board", dependencies: ["BoardHAL"], path: "boards/\(board ?? "ast1030-evb")",
+    exclude: ["memory.ld", "toolset.json", "README.md"]),
+  .target(name: "CortexM4F", dependencies: ["BoardHAL"], path: "boards/cortex-m4f"),
+  .target(name: "DemoFaults", dependencies: ["BoardHAL"], path: "CShims/DemoFaults"),
+  .executableTarget(
+    name: "DemoApp",
+    dependencies: ["Board", "BootAgent", "CortexM4F", "CrashCapture", "DemoFaults"],
+    swiftSettings: swiftSettings),
+]
+
+// MARK: - Fuzzing
+
+let fuzzSettings: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer,address", "-parse-as-library"])]
+func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(
+    name: name, dependencies: dependencies, path: "Fuzz/\(name)",
+    swiftSettings: swiftSettings + fuzzSettings,
+    linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])])
+}
+
+let fuzzModules: [Target] = [
+  fuzz("FuzzDumpDecoder", ["DumpAnalysis", "DumpFormat"]),
+  fuzz("FuzzFrameDecoder", ["LinkProtocol"]),
+]
+
+// MARK: - Host
+
+let argumentParser: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTesting: Target.Dependency = .product(
+  name: "HummingbirdTesting", package: "hummingbird")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let lifecycle: Target.Dependency = .product(
+  name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+
+let analysis: Target = module("DumpAnalysis", ["DumpFormat"])
+
+let hostModules: [Target] = [
+  .target(
+    name: "BoardHost", dependencies: ["BoardHAL"], path: "boards/host", exclude: ["README.md"],
+    cSettings: cSettings),
+  analysis,
+  module("ServiceAPI", ["DumpFormat"]),
+  module("SerialLink", [logging, nioCore, nioPosix]),
+  module(
+    "HostBridge",
+    ["DumpFormat", "LinkProtocol", "SerialLink", "ServiceAPI", grdb, httpClient, lifecycle, logging]
+  ),
+  module("CrashService", ["DumpAnalysis", "DumpFormat", "ServiceAPI", grdb, hummingbird, logging]),
+  module("GDBSession", ["DumpAnalysis", subprocess]),
+  program("martlet-bridge", ["HostBridge", argumentParser, lifecycle, logging]),
+  program("martlet-service", ["CrashService", argumentParser, hummingbird, logging]),
+  program("martlet", ["DumpAnalysis", "GDBSession", "ServiceAPI", argumentParser, httpClient]),
+  program("martlet-demo", ["ServiceAPI", argumentParser, httpClient, subprocess]),
+  module(
+    "MartletTestKit",
+    ["BoardHAL", "BoardHost", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat", "DumpRing"]
+  ),
+]
+
+let deviceTestDependencies: [Target.Dependency] = [
+  "BoardHAL", "BoardHost", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat", "DumpRing",
+  "LinkProtocol", "MartletTestKit",
+]
+
+let testTargets: [Target] = [
+  tests("DumpFormatTests", deviceTestDependencies),
+  tests("DumpRingTests", deviceTestDependencies),
+  tests("LinkProtocolTests", deviceTestDependencies),
+  tests("CaptureTests", deviceTestDependencies),
+  tests("BoardHostTests", deviceTestDependencies),
+  tests("DumpAnalysisTests", ["DumpAnalysis", "DumpFormat", "GDBSession", "MartletTestKit"]),
+  tests(
+    "HostBridgeTests",
+    ["HostBridge", "LinkProtocol", "MartletTestKit", "SerialLink", "ServiceAPI", grdb]),
+  tests("CrashServiceTests", ["CrashService", "ServiceAPI", "MartletTestKit", hummingbirdTesting]),
+  tests(
+    "FirmwareTests",
+    [
+      "DumpAnalysis", "DumpFormat", "GDBSession", "HostBridge", "LinkProtocol", "MartletTestKit",
+      "SerialLink",
+    ]),
+  tests("EndToEndTests", ["HostBridge", "MartletTestKit", "ServiceAPI", subprocess]),
+]
+
+/// `MARTLET_TESTS=A,B` keeps those test targets alone, for a quick turn on one module.
+let chosenTests = Context.environment["MARTLET_TESTS"].map {
+  $0.split(separator: ",").map(String.init)
+}
+
+// MARK: - The package
+
+let hostDependencies: [Package.Dependency] = [
+  .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+  .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+  .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+  .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+  .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+  .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+]
+
+let package = Package(
+  name: "Martlet",
+  platforms: [.macOS(.v15)],
+  products: hosted
+    ? [
+      .executable(name: "martlet", targets: ["martlet"]),
+      .executable(name: "martlet-bridge", targets: ["martlet-bridge"]),
+      .executable(name: "martlet-service", targets: ["martlet-service"]),
+      .library(name: "MartletTestKit", targets: ["MartletTestKit"]),
+    ]
+    : [],
+  dependencies: hosted ? hostDependencies : [],
+  targets: deviceModules
+    + (board != nil ? firmwareModules : [])
+    + (fuzzing ? [analysis] + fuzzModules : [])
+    + (hosted
+      ? hostModules + testTargets.filter { chosenTests?.contains($0.name) ?? true } : [])
+)

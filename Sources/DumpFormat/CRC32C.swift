@@ -1,0 +1,42 @@
+// The checksum of every Martlet format: CRC-32C, streamed, with a table of 64 bytes.
+
+/// CRC-32C (Castagnoli; polynomial 0x1EDC6F41 reflected, RFC 3720 B.4), fed in pieces.
+///
+/// Callable from every context, the fault path included: no heap, no globals that initialise lazily.
+public struct CRC32C: Sendable {
+  private var state: UInt32 = 0xFFFF_FFFF
+
+  public init() {}
+
+  /// The checksum of all bytes fed so far.
+  public var value: UInt32 { ~state }
+
+  /// Feeds one byte.
+  @inline(__always)
+  public mutating func update(_ byte: UInt8) {
+    state ^= UInt32(byte)
+    state = (state >> 4) ^ remainders[unchecked: Int(state & 15)]
+    state = (state >> 4) ^ remainders[unchecked: Int(state & 15)]
+  }
+
+  /// Feeds every byte of `bytes`.
+  public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    for byte in bytes { update(byte) }
+  }
+
+  /// The checksum of `bytes` alone.
+  public static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    var crc = CRC32C()
+    crc.update(bytes)
+    return crc.value
+  }
+}
+
+/// The remainder of each nibble. The section makes the compiler prove that it is a constant, so that
+/// the fault path finds plain read-only data.
+@section(".rodata.martlet.crc32c")
+private let remainders: InlineArray<16, UInt32> = [
+  0x0000_0000, 0x105E_C76F, 0x20BD_8EDE, 0x30E3_49B1, 0x417B_1DBC, 0x5125_DAD3, 0x61C6_9362,
+  0x7198_540D, 0x82F6_3B78, 0x92A8_FC17, 0xA24B_B5A6, 0xB215_72C9, 0xC38D_26C4, 0xD3D3_E1AB,
+  0xE330_A81A, 0xF36E_6F75,
+]

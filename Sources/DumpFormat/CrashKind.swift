@@ -1,0 +1,28 @@
+// The closed lists of a dump's prologue: what happened, and why the boot before it had started.
+
+/// What ended the application. The numbers are those of docs/formats/dump.md and stay.
+public enum CrashKind: UInt8, Sendable, CaseIterable {
+  case hardFault = 1
+  case memManage = 2
+  case busFault = 3
+  case usageFault = 4
+  case swiftTrap = 5
+  case crash = 6
+  case assertion = 7
+  case abort = 8
+  case watchdogWarning = 9
+  case watchdogReset = 10
+  case stackOverflow = 11
+  case nestedFault = 12
+  case nmi = 13
+}
+
+/// Why a boot started. The numbers are those of the HAL contract and stay.
+public enum ResetCause: UInt8, Sendable, CaseIterable {
+  case unknown = 0
+  case powerOn = 1
+  case watchdog = 2
+  case software = 3
+  case fault = 4
+  case external = 5
+}
