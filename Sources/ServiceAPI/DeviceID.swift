@@ -1,0 +1,51 @@
+// The name of a device: 64 bytes, written as 128 hex digits.
+
+/// A device id. Its text is always lower case; upper case is accepted on the way in.
+public struct DeviceID: Hashable, Sendable {
+  /// Bytes of the id, as they stand in HELLO and in a lease.
+  public static let byteCount = 64
+
+  /// 128 hex digits, lower case.
+  public let text: String
+
+  /// - Parameter text: 128 hex digits of either case; `nil` for anything else.
+  public init?(_ text: some StringProtocol) {
+    let text = text.lowercased()
+    guard text.utf8.count == 2 * Self.byteCount,
+      text.utf8.allSatisfy({ hexValue($0) != nil })
+    else { return nil }
+    self.text = text
+  }
+
+  /// - Parameter bytes: 64 bytes; `nil` for any other number.
+  public init?(bytes: some Collection<UInt8>) {
+    guard bytes.count == Self.byteCount else { return nil }
+    text = hexText(bytes)
+  }
+
+  /// The 64 bytes.
+  public var bytes: [UInt8] {
+    let digits = text.utf8.map { hexValue($0) ?? 0 }
+    return stride(from: 0, to: digits.count - 1, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
+  }
+}
+
+/// The value of one ASCII hex digit, `nil` for any other character.
+private func hexValue(_ digit: UInt8) -> UInt8? {
+  switch digit {
+  case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+  case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+  default: nil
+  }
+}
+
+/// Two lower-case hex digits for each byte.
+public func hexText(_ bytes: some Sequence<UInt8>) -> String {
+  let digits = Array("0123456789abcdef".utf8)
+  var text: [UInt8] = []
+  for byte in bytes {
+    text.append(digits[Int(byte >> 4)])
+    text.append(digits[Int(byte & 15)])
+  }
+  return String(decoding: text, as: UTF8.self)
+}

@@ -1,0 +1,218 @@
+// The resources of the management API: catalogs, products, device groups, devices.
+
+import Foundation
+
+/// Who made a resource and when. Absent parts are not known.
+public struct SystemData: Codable, Equatable, Sendable {
+  public var createdAt: Date?
+  public var lastModifiedAt: Date?
+
+  public init(createdAt: Date?, lastModifiedAt: Date?) {
+    self.createdAt = createdAt
+    self.lastModifiedAt = lastModifiedAt
+  }
+}
+
+/// A resource with an address, a name and properties, as the Resource Manager shows it.
+public struct Resource<Properties: Codable & Equatable & Sendable>: Codable, Equatable, Sendable {
+  /// The path of the resource.
+  public var id: String
+  public var name: String
+  /// Such as `Microsoft.AzureSphere/catalogs`.
+  public var type: String
+  /// Catalogs alone have one.
+  public var location: String?
+  /// Catalogs alone have them.
+  public var tags: [String: String]?
+  public var systemData: SystemData?
+  public var properties: Properties
+
+  public init(
+    id: String, name: String, type: String, location: String? = nil, tags: [String: String]? = nil,
+    systemData: SystemData? = nil, properties: Properties
+  ) {
+    self.id = id
+    self.name = name
+    self.type = type
+    self.location = location
+    self.tags = tags
+    self.systemData = systemData
+    self.properties = properties
+  }
+}
+
+public struct CatalogProperties: Codable, Equatable, Sendable {
+  /// A GUID that stays for the life of the catalog.
+  public var tenantId: String
+  public var provisioningState: ProvisioningState
+
+  public init(tenantId: String, provisioningState: ProvisioningState = .succeeded) {
+    self.tenantId = tenantId
+    self.provisioningState = provisioningState
+  }
+}
+
+public struct ProductProperties: Codable, Equatable, Sendable {
+  public var description: String
+  public var provisioningState: ProvisioningState
+
+  public init(description: String, provisioningState: ProvisioningState = .succeeded) {
+    self.description = description
+    self.provisioningState = provisioningState
+  }
+}
+
+public struct DeviceGroupProperties: Codable, Equatable, Sendable {
+  public var description: String
+  public var osFeedType: OSFeedType
+  public var updatePolicy: UpdatePolicy
+  public var allowCrashDumpsCollection: CrashDumpsCollection
+  public var regionalDataBoundary: RegionalDataBoundary
+  public var hasDeployment: Bool
+  public var provisioningState: ProvisioningState
+
+  /// What a group has when nobody said otherwise: consent off, no boundary.
+  public init(
+    description: String = "", osFeedType: OSFeedType = .retail,
+    updatePolicy: UpdatePolicy = .updateAll,
+    allowCrashDumpsCollection: CrashDumpsCollection = .disabled,
+    regionalDataBoundary: RegionalDataBoundary = .unbounded, hasDeployment: Bool = false,
+    provisioningState: ProvisioningState = .succeeded
+  ) {
+    self.description = description
+    self.osFeedType = osFeedType
+    self.updatePolicy = updatePolicy
+    self.allowCrashDumpsCollection = allowCrashDumpsCollection
+    self.regionalDataBoundary = regionalDataBoundary
+    self.hasDeployment = hasDeployment
+    self.provisioningState = provisioningState
+  }
+}
+
+public struct DeviceProperties: Codable, Equatable, Sendable {
+  /// 128 hex digits.
+  public var deviceId: String
+  public var chipSku: String?
+  public var provisioningState: ProvisioningState
+
+  public init(
+    deviceId: String, chipSku: String? = nil, provisioningState: ProvisioningState = .succeeded
+  ) {
+    self.deviceId = deviceId
+    self.chipSku = chipSku
+    self.provisioningState = provisioningState
+  }
+}
+
+public typealias CatalogResource = Resource<CatalogProperties>
+public typealias ProductResource = Resource<ProductProperties>
+public typealias DeviceGroupResource = Resource<DeviceGroupProperties>
+public typealias DeviceResource = Resource<DeviceProperties>
+
+/// A page of resources.
+public struct ResourceList<Item: Codable & Equatable & Sendable>: Codable, Equatable, Sendable {
+  public var value: [Item]
+  /// Where the next page is; absent on the last.
+  public var nextLink: String?
+
+  public init(value: [Item], nextLink: String? = nil) {
+    self.value = value
+    self.nextLink = nextLink
+  }
+}
+
+// MARK: - What callers send
+
+/// The body of PUT and PATCH on a catalog.
+public struct CatalogChange: Codable, Equatable, Sendable {
+  public var location: String?
+  public var tags: [String: String]?
+
+  public init(location: String? = nil, tags: [String: String]? = nil) {
+    self.location = location
+    self.tags = tags
+  }
+}
+
+/// The body of PUT and PATCH on a product.
+public struct ProductChange: Codable, Equatable, Sendable {
+  public struct Properties: Codable, Equatable, Sendable {
+    public var description: String?
+
+    public init(description: String? = nil) { self.description = description }
+  }
+
+  public var properties: Properties?
+
+  public init(description: String? = nil) { properties = Properties(description: description) }
+}
+
+/// The body of PUT and PATCH on a device group. What is absent becomes the default in a PUT and
+/// stays as it is in a PATCH.
+public struct DeviceGroupChange: Codable, Equatable, Sendable {
+  public struct Properties: Codable, Equatable, Sendable {
+    public var description: String?
+    public var osFeedType: OSFeedType?
+    public var updatePolicy: UpdatePolicy?
+    public var allowCrashDumpsCollection: CrashDumpsCollection?
+    public var regionalDataBoundary: RegionalDataBoundary?
+
+    public init(
+      description: String? = nil, osFeedType: OSFeedType? = nil, updatePolicy: UpdatePolicy? = nil,
+      allowCrashDumpsCollection: CrashDumpsCollection? = nil,
+      regionalDataBoundary: RegionalDataBoundary? = nil
+    ) {
+      self.description = description
+      self.osFeedType = osFeedType
+      self.updatePolicy = updatePolicy
+      self.allowCrashDumpsCollection = allowCrashDumpsCollection
+      self.regionalDataBoundary = regionalDataBoundary
+    }
+  }
+
+  public var properties: Properties?
+
+  public init(properties: Properties = Properties()) { self.properties = properties }
+}
+
+/// The body of PATCH on a device: moves it.
+public struct DeviceChange: Codable, Equatable, Sendable {
+  public struct Properties: Codable, Equatable, Sendable {
+    /// The resource id of the group that the device goes to.
+    public var deviceGroupId: String?
+
+    public init(deviceGroupId: String?) { self.deviceGroupId = deviceGroupId }
+  }
+
+  public var properties: Properties?
+
+  public init(deviceGroupId: String?) { properties = Properties(deviceGroupId: deviceGroupId) }
+}
+
+/// The body of `claimDevices`.
+public struct ClaimDevicesRequest: Codable, Equatable, Sendable {
+  /// 128 hex digits each, at most 1,000.
+  public var deviceIdentifiers: [String]
+
+  public init(deviceIdentifiers: [String]) { self.deviceIdentifiers = deviceIdentifiers }
+}
+
+/// The answer of `countDevices`.
+public struct CountDevicesAnswer: Codable, Equatable, Sendable {
+  public var value: Int
+
+  public init(value: Int) { self.value = value }
+}
+
+/// What an operation's status address answers.
+public struct OperationStatus: Codable, Equatable, Sendable {
+  public var id: String
+  public var name: String
+  public var status: ProvisioningState
+
+  public init(id: String, name: String, status: ProvisioningState) {
+    self.id = id
+    self.name = name
+    self.status = status
+  }
+}

@@ -1,0 +1,104 @@
+// Where the resources of the management API are: the Resource Manager's paths.
+
+import Foundation
+
+/// The subscription and resource group that a catalog lies in. Any strings are accepted.
+public struct CatalogScope: Hashable, Sendable {
+  /// The subscription when nobody named one.
+  public static let defaultSubscription = "00000000-0000-0000-0000-000000000000"
+  /// The resource group when nobody named one.
+  public static let defaultResourceGroup = "default"
+
+  public var subscription: String
+  public var resourceGroup: String
+
+  public init(
+    subscription: String = Self.defaultSubscription,
+    resourceGroup: String = Self.defaultResourceGroup
+  ) {
+    self.subscription = subscription
+    self.resourceGroup = resourceGroup
+  }
+
+  /// The path below which catalogs lie.
+  public var path: String {
+    "/subscriptions/\(subscription)/resourceGroups/\(resourceGroup)"
+      + "/providers/Microsoft.AzureSphere"
+  }
+
+  /// The path that lists the catalogs.
+  public var catalogsPath: String { "\(path)/catalogs" }
+}
+
+/// The name of one catalog.
+public struct CatalogReference: Hashable, Sendable {
+  public var scope: CatalogScope
+  public var name: String
+
+  public init(scope: CatalogScope, name: String) {
+    self.scope = scope
+    self.name = name
+  }
+
+  public var path: String { "\(scope.catalogsPath)/\(name)" }
+  public var productsPath: String { "\(path)/products" }
+  public var listDevicesPath: String { "\(path)/listDevices" }
+  public var listDeviceGroupsPath: String { "\(path)/listDeviceGroups" }
+  public var countDevicesPath: String { "\(path)/countDevices" }
+}
+
+/// The name of one product.
+public struct ProductReference: Hashable, Sendable {
+  /// The product that holds ``DeviceGroupReference/unassignedName`` in every catalog.
+  public static let defaultName = ".default"
+
+  public var catalog: CatalogReference
+  public var name: String
+
+  public init(catalog: CatalogReference, name: String) {
+    self.catalog = catalog
+    self.name = name
+  }
+
+  public var path: String { "\(catalog.productsPath)/\(name)" }
+  public var deviceGroupsPath: String { "\(path)/deviceGroups" }
+  public var countDevicesPath: String { "\(path)/countDevices" }
+}
+
+/// The name of one device group.
+public struct DeviceGroupReference: Hashable, Sendable {
+  /// The group of devices that are in a catalog and in no group of their owner's making.
+  public static let unassignedName = ".unassigned"
+
+  public var product: ProductReference
+  public var name: String
+
+  public init(product: ProductReference, name: String) {
+    self.product = product
+    self.name = name
+  }
+
+  public var path: String { "\(product.deviceGroupsPath)/\(name)" }
+  public var devicesPath: String { "\(path)/devices" }
+  public var claimDevicesPath: String { "\(path)/claimDevices" }
+  public var countDevicesPath: String { "\(path)/countDevices" }
+  public func devicePath(_ device: String) -> String { "\(devicesPath)/\(device)" }
+
+  /// Reads a resource id such as a device's `deviceGroupId`; `nil` when it is not a group's.
+  /// Fixed words are compared without regard to case, as the Resource Manager does.
+  public init?(resourceID: String) {
+    let parts = resourceID.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+    let fixed = [
+      1: "subscriptions", 3: "resourcegroups", 5: "providers", 6: "microsoft.azuresphere",
+      7: "catalogs", 9: "products", 11: "devicegroups",
+    ]
+    guard parts.count == 13, parts[0].isEmpty,
+      fixed.allSatisfy({ parts[$0.key].lowercased() == $0.value })
+    else { return nil }
+    let names = [2, 4, 8, 10, 12].map { parts[$0].removingPercentEncoding ?? parts[$0] }
+    guard names.allSatisfy({ !$0.isEmpty }) else { return nil }
+    let catalog = CatalogReference(
+      scope: CatalogScope(subscription: names[0], resourceGroup: names[1]), name: names[2])
+    self.init(product: ProductReference(catalog: catalog, name: names[3]), name: names[4])
+  }
+}
