@@ -41,8 +41,8 @@ let deviceModules: [Target] = [
   .target(name: "BoardHAL", path: "CShims/BoardHAL", cSettings: cSettings),
   module("DumpFormat"),
   module("DumpRing", ["BoardHAL", "DumpFormat"]),
-  module("LinkProtocol", ["DumpFormat"]),
-  module("ConsentLease", ["BoardHAL", "DumpFormat"]),
+  module("ConsentLease", ["DumpFormat"]),
+  module("LinkProtocol", ["ConsentLease", "DumpFormat"]),
   module("CrashCapture", ["BoardHAL", "ConsentLease", "DumpFormat", "DumpRing"]),
   module(
     "BootAgent",
@@ -105,9 +105,11 @@ let hostModules: [Target] = [
   module("SerialLink", [logging, nioCore, nioPosix]),
   module(
     "HostBridge",
-    ["DumpFormat", "LinkProtocol", "SerialLink", "ServiceAPI", grdb, httpClient, lifecycle, logging]
+    ["ConsentLease", "DumpFormat", "LinkProtocol", "SerialLink", "ServiceAPI", grdb, httpClient, lifecycle, logging]
   ),
-  module("CrashService", ["DumpAnalysis", "DumpFormat", "ServiceAPI", grdb, hummingbird, logging]),
+  module(
+    "CrashService",
+    ["DumpAnalysis", "DumpFormat", "ServiceAPI", grdb, hummingbird, logging, nioCore]),
   module("GDBSession", ["DumpAnalysis", subprocess]),
   program("martlet-bridge", ["HostBridge", argumentParser, lifecycle, logging]),
   program("martlet-service", ["CrashService", argumentParser, hummingbird, logging]),
@@ -133,7 +135,10 @@ let testTargets: [Target] = [
   tests("DumpAnalysisTests", ["DumpAnalysis", "DumpFormat", "GDBSession", "MartletTestKit"]),
   tests(
     "HostBridgeTests",
-    ["HostBridge", "LinkProtocol", "MartletTestKit", "SerialLink", "ServiceAPI", grdb]),
+    [
+      "ConsentLease", "HostBridge", "LinkProtocol", "MartletTestKit", "SerialLink", "ServiceAPI",
+      grdb,
+    ]),
   tests("CrashServiceTests", ["CrashService", "ServiceAPI", "MartletTestKit", hummingbirdTesting]),
   tests(
     "FirmwareTests",

@@ -1,5 +1,6 @@
 // What a board answers: OFFER, DATA, LEASE STATUS, DONE, STARTING, REFUSED.
 
+import ConsentLease
 import DumpFormat
 
 /// Payload of OFFER: a dump that waits, with its whole prologue.

@@ -40,29 +40,6 @@ public enum FrameLimit {
   public static func encoded(_ size: Int) -> Int { size + size / 254 + 3 }
 }
 
-/// What the board's consent gate says (docs/formats/link.md, Lease states).
-public enum LeaseState: UInt8, Sendable {
-  case none = 0
-  case allowed = 1
-  case denied = 2
-  case expired = 3
-  case suspended = 4
-  case clockFault = 5
-}
-
-/// Why the board did not accept a lease; 0 when it did.
-public enum LeaseRefusal: UInt8, Sendable, Error {
-  case accepted = 0
-  case malformed = 1
-  case otherVersion = 2
-  case damaged = 3
-  case otherDevice = 4
-  case otherNonce = 5
-  case lifetimeTooLong = 6
-  case signature = 7
-  case olderEpoch = 8
-}
-
 /// What becomes of a record on the board.
 public enum ReceiptVerdict: UInt8, Sendable {
   /// Stored durably: the board releases the record.

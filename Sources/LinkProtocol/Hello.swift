@@ -1,5 +1,6 @@
 // HELLO: who a board is and what it holds.
 
+import ConsentLease
 import DumpFormat
 
 /// 64 bytes that name a device; 128 hex digits for people.

@@ -133,10 +133,10 @@ func `payloads of every run length come back`(length: Int) {
   #expect(decoded.deviceID == hello.deviceID)
   #expect(decoded.phase == .application)
   for length in 0..<payload.count {
-    #expect(throws: LinkError.wrongLength) {
-      try payload.prefix(length).withUnsafeBytes { bytes throws(LinkError) in
-        _ = try Hello(decoding: bytes)
-      }
-    }
+    #expect(throws: LinkError.wrongLength) { try decodeHello(Array(payload.prefix(length))) }
   }
+}
+
+private func decodeHello(_ payload: [UInt8]) throws {
+  _ = try payload.withUnsafeBytes { bytes in try Hello(decoding: bytes) }
 }

@@ -72,8 +72,8 @@ martlet_hal_status martlet_hal_flash_read(uint32_t offset, void *buffer, uint32_
 
 /* Programs `length` bytes at flash offset `offset`: each stored bit becomes old AND new, so a bit
  * goes from 1 to 0 only. May cross pages: the board splits the run. Returns after the part reports
- * ready (page: 3 ms worst on W25Q32JV). Contexts: boot, app, fault. It does not read back; who needs
- * certainty reads and compares. */
+ * ready (page: 3 ms worst on W25Q32JV). Contexts: boot, app, fault. It does not read back; who
+ * needs certainty reads and compares. */
 martlet_hal_status martlet_hal_flash_program(uint32_t offset, const void *bytes, uint32_t length)
     MARTLET_NAME("halFlashProgram(_:_:_:)");
 
@@ -146,16 +146,17 @@ typedef struct MARTLET_NAME("HALRegion") martlet_region {
   size_t length;
 } martlet_region;
 
-/* RAM that a warm reset keeps and a power cut does not; at least 512 bytes, aligned to 8. Nobody
- * but Martlet's device modules writes it. After a power-on its contents are arbitrary: whoever reads
- * it checks a checksum first. Contexts: boot, app, fault. */
+/* RAM that a warm reset keeps and a power cut does not; at least 1,024 bytes, aligned to 8. Nobody
+ * but Martlet's device modules writes it. After a power-on its contents are arbitrary: whoever
+ * reads it checks a checksum first. Contexts: boot, app, fault. */
 martlet_region martlet_hal_retained(void) MARTLET_NAME("halRetained()");
 
-/* RAM for the device modules' own state, zero at every start; at least 1,536 bytes, aligned to 8. A
+/* RAM for the device modules' own state, zero at every start; at least 4,096 bytes, aligned to 8. A
  * board may put it where the application's MPU regions do not reach. Contexts: boot, app, fault. */
 martlet_region martlet_hal_working(void) MARTLET_NAME("halWorking()");
 
-/* Translates a board address for reading. Returns where the byte at `address` can be read and lowers
+/* Translates a board address for reading. Returns where the byte at `address` can be read and
+ * lowers
  * `*length` to the number of bytes that can be read from there without a fault, or returns NULL and
  * sets it to 0 when not even one can. It is how a stack pointer is checked before it is followed.
  * Contexts: boot, app, fault. */
@@ -195,29 +196,29 @@ martlet_hal_status martlet_hal_entropy(uint8_t *buffer, size_t length)
 /* The processor as it was when the exception was taken (Armv7-M ARM, B1.5.6). The member order is
  * the order in which cortex-m4f/fault_entry.c stores it, and static assertions there hold it. */
 typedef struct MARTLET_NAME("FaultContext") martlet_fault_context {
-  uint32_t r[13];      /* r0-r12 */
-  uint32_t sp;         /* before the exception frame was pushed */
-  uint32_t lr;         /* of the interrupted code */
-  uint32_t pc;         /* of the interrupted code */
-  uint32_t xpsr;       /* of the interrupted code */
+  uint32_t r[13]; /* r0-r12 */
+  uint32_t sp;    /* before the exception frame was pushed */
+  uint32_t lr;    /* of the interrupted code */
+  uint32_t pc;    /* of the interrupted code */
+  uint32_t xpsr;  /* of the interrupted code */
   uint32_t exc_return MARTLET_NAME("excReturn");
-  uint32_t msp;        /* at entry, frame included where it lies on this stack */
+  uint32_t msp; /* at entry, frame included where it lies on this stack */
   uint32_t psp;
   uint32_t control;
   uint32_t primask;
   uint32_t basepri;
   uint32_t faultmask;
-  uint32_t flags;      /* MARTLET_CONTEXT_* */
-  uint32_t exception;  /* number of the exception that was taken: 3 HardFault, 4 MemManage, ... */
-  uint32_t cfsr;       /* 0xE000ED28 */
-  uint32_t hfsr;       /* 0xE000ED2C */
-  uint32_t dfsr;       /* 0xE000ED30 */
-  uint32_t mmfar;      /* 0xE000ED34; known when CFSR bit 7 is set */
-  uint32_t bfar;       /* 0xE000ED38; known when CFSR bit 15 is set */
-  uint32_t afsr;       /* 0xE000ED3C */
-  uint32_t shcsr;      /* 0xE000ED24 */
-  uint32_t icsr;       /* 0xE000ED04 */
-  uint32_t s[32];      /* s0-s31 */
+  uint32_t flags;     /* MARTLET_CONTEXT_* */
+  uint32_t exception; /* number of the exception that was taken: 3 HardFault, 4 MemManage, ... */
+  uint32_t cfsr;      /* 0xE000ED28 */
+  uint32_t hfsr;      /* 0xE000ED2C */
+  uint32_t dfsr;      /* 0xE000ED30 */
+  uint32_t mmfar;     /* 0xE000ED34; known when CFSR bit 7 is set */
+  uint32_t bfar;      /* 0xE000ED38; known when CFSR bit 15 is set */
+  uint32_t afsr;      /* 0xE000ED3C */
+  uint32_t shcsr;     /* 0xE000ED24 */
+  uint32_t icsr;      /* 0xE000ED04 */
+  uint32_t s[32];     /* s0-s31 */
   uint32_t fpscr;
 } martlet_fault_context;
 
