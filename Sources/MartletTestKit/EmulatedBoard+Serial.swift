@@ -1,0 +1,51 @@
+// The host's end of an emulated board's serial line.
+
+import BoardHost
+
+extension EmulatedBoard {
+  /// Puts bytes on the line to the board. Bytes sent to a board that is not running are lost and
+  /// count as taken.
+  ///
+  /// - Returns: how many the line took; the others are lost.
+  @discardableResult
+  public func send(_ bytes: [UInt8]) -> Int {
+    martlet_host_serial_send(board, bytes, bytes.count)
+  }
+
+  /// Takes what the board has written.
+  ///
+  /// - Parameter limit: at most so many bytes.
+  public func receive(atMost limit: Int = .max) -> [UInt8] {
+    let count = min(limit, martlet_host_serial_waiting(board))
+    guard count > 0 else { return [] }
+    return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      initialized = martlet_host_serial_receive(board, buffer.baseAddress, count)
+    }
+  }
+
+  /// Changes how many bytes the line takes; bytes under way are kept.
+  ///
+  /// - Parameters:
+  ///   - toHost: bytes beyond which the board's writes are partial.
+  ///   - toBoard: bytes beyond which the host's are lost.
+  public func setLineCapacity(toHost: UInt32, toBoard: UInt32) {
+    _ = martlet_host_serial_set_capacity(board, toHost, toBoard)
+  }
+
+  /// Connects the line to a socket, pipe or tty instead of the queues. The descriptor is
+  /// duplicated: the caller may close its own.
+  ///
+  /// - Throws: `cannotAttach`.
+  public func attach(fileDescriptor: Int32) throws(EmulatedBoardError) {
+    guard fileDescriptor >= 0, martlet_host_serial_attach(board, fileDescriptor) else {
+      throw EmulatedBoardError(
+        code: .cannotAttach, message: "descriptor \(fileDescriptor) cannot be the serial line",
+        remedy: "Pass an open socket, pipe or tty.")
+    }
+  }
+
+  /// Closes the board's descriptor and goes back to the queues.
+  public func detach() {
+    _ = martlet_host_serial_attach(board, -1)
+  }
+}
