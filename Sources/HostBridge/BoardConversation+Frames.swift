@@ -1,0 +1,120 @@
+// Answers of the board, one by one.
+
+import DumpFormat
+import LinkProtocol
+
+extension BoardConversation {
+  func receive(_ frame: Frame, now: Duration) {
+    do throws(LinkError) {
+      switch FrameType(rawValue: frame.type) {
+      case .hello: receive(try Hello(decoding: frame.payload), frame.sequence, now: now)
+      case .offer: receive(try Offer(decoding: frame.payload), frame.sequence, now: now)
+      case .none?: receiveNone(frame.sequence, now: now)
+      case .data: receive(try DataRun(decoding: frame.payload), now: now)
+      case .leaseStatus: receive(try LeaseStatus(decoding: frame.payload), frame.sequence, now: now)
+      case .done: receive(try Done(decoding: frame.payload), frame.sequence, now: now)
+      case .starting: receive(try Starting(decoding: frame.payload), frame.sequence, now: now)
+      case .refused: receive(try Refused(decoding: frame.payload), frame.sequence, now: now)
+      // Our own frames, echoed by a console that echoes; or a newer board's.
+      case .who, .welcome, .lease, .next, .fetch, .receipt, .go, nil: break
+      }
+    } catch {
+      warn("the board sent a frame of type \(frame.type) that cannot be read: \(error)")
+    }
+  }
+
+  private func receive(_ new: Hello, _ sequence: UInt8, now: Duration) {
+    let answersWelcome = requests.take(sequence, .welcome) != nil
+    let answersWho = requests.take(sequence, .who) != nil
+    let isSameBoot =
+      hello.map { $0.bootCount == new.bootCount && $0.deviceID == new.deviceID } ?? false
+    let hasRestarted = !isSameBoot || (new.phase == .agent && phase == .application)
+
+    switch stage {
+    case .disconnected:
+      return
+    case .welcoming where answersWelcome:
+      adopt(new)
+      beginVisit(now: now)
+    case .resting where answersWho && !hasRestarted:
+      adopt(new)
+      beginVisit(now: now)
+    case .searching:
+      adopt(new)
+      welcome(now: now)
+    default:
+      guard hasRestarted else {
+        // A late or doubled HELLO, or the answer to a keep-alive.
+        adopt(new)
+        return
+      }
+      lane = .idle
+      requests.removeAll()
+      adopt(new)
+      welcome(now: now)
+    }
+  }
+
+  private func adopt(_ new: Hello) {
+    if hello?.deviceID != new.deviceID { deviceID = new.deviceID.text }
+    hello = new
+    phase = new.phase
+  }
+
+  private func welcome(now: Duration) {
+    guard let hello else { return }
+    nextPoll = nil
+    guard hello.lowestVersion...hello.highestVersion ~= linkProtocolVersion else {
+      warn(
+        "the board speaks versions \(hello.lowestVersion) to \(hello.highestVersion) of the link "
+          + "protocol, this bridge version \(linkProtocolVersion)")
+      rest(now: now)
+      return
+    }
+    agreedFrame = min(Int(hello.largestFrame), settings.largestFrame)
+    stage = .welcoming
+    request(.welcome, now: now) { [settings] frame in
+      Welcome(version: linkProtocolVersion, largestFrame: UInt16(settings.largestFrame))
+        .append(to: &frame)
+    }
+  }
+
+  private func receive(_ starting: Starting, _ sequence: UInt8, now: Duration) {
+    let answersGo = requests.take(sequence, .go) != nil
+    if phase == .agent {
+      phase = .application
+      actions.append(.starting(starting.reason))
+    }
+    switch stage {
+    case .leaving where answersGo || !requests.contains(.go): rest(now: now)
+    case .closing: rest(now: now)
+    default: break
+    }
+  }
+
+  private func receive(_ refused: Refused, _ sequence: UInt8, now: Duration) {
+    if refused.request == FrameType.fetch.rawValue {
+      refuseFetch(refused.code, sequence, now: now)
+      return
+    }
+    guard let type = FrameType(rawValue: refused.request),
+      requests.take(sequence, type) != nil
+    else { return }
+    switch (type, refused.code) {
+    case (.next, .noLease):
+      closePass(now: now)
+    case (.next, let code):
+      warn("the board cannot say which dumps wait: \(code)")
+      closePass(now: now)
+    case (.receipt, let code):
+      warn("the board did not take a receipt: \(code)")
+      if case .receipting(let offered) = stage { askNext(after: offered.identity.key, now: now) }
+    case (.lease, let code):
+      warn("the board did not take a lease: \(code)")
+      leaseSettled(isValid: false, now: now)
+    case (_, let code):
+      warn("the board refused \(type): \(code)")
+      rest(now: now)
+    }
+  }
+}

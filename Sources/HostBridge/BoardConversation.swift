@@ -1,0 +1,209 @@
+// The host's half of the link protocol, as a state machine without a clock, a line or a database.
+
+import DumpFormat
+import LinkProtocol
+
+/// Talks to one board (docs/formats/link.md). It outlives connections: a dump that arrived in part
+/// is gone on with when the board comes back.
+///
+/// Feed it what happens; each call returns what to do, in order. Times are on one time line of the
+/// caller's. Call ``tick(now:)`` when ``nextDeadline`` has come.
+///
+/// A visit: HELLO, WELCOME, a lease is asked for; as soon as the board holds a valid one, NEXT, OFFER,
+/// FETCH, RECEIPT for each dump; at the end GO, if the board's boot agent still waits. Visits begin
+/// when the board says HELLO and at every poll.
+public final class BoardConversation {
+  /// What the conversation waits for.
+  enum Stage: Equatable {
+    /// There is no line.
+    case disconnected
+    /// Nobody answered WHO yet.
+    case searching
+    case welcoming
+    /// The board's lease is not valid: the service's answer decides.
+    case awaitingLease
+    /// NEXT is out.
+    case asking
+    /// The bridge looks an offered dump up in its spool.
+    case judging(Offered)
+    case fetching(Offered)
+    /// The bridge stores the dump.
+    case storing(Offered)
+    /// RECEIPT is out.
+    case receipting(Offered)
+    /// All is done but the lease, which the boot agent waits a little for.
+    case closing
+    /// GO is out.
+    case leaving
+    /// The application runs and nothing is to be done until the next poll.
+    case resting
+  }
+
+  /// A dump that the board offered.
+  struct Offered: Equatable {
+    var identity: DumpIdentity
+    var prologue: [UInt8]
+    var totalLength: Int
+  }
+
+  /// Where the lease asked for is.
+  enum LeaseLane: Equatable {
+    case idle
+    /// The service is asked on behalf of this nonce.
+    case asked(nonce: [UInt8])
+    /// LEASE is out.
+    case sent(allowed: Bool)
+  }
+
+  let settings: ConversationSettings
+  let inbox: FrameInbox
+  var console = ConsoleLines()
+  var stage = Stage.disconnected
+  var lane = LeaseLane.idle
+  /// The newest HELLO of the board that is there.
+  var hello: Hello?
+  var deviceID = ""
+  var phase = BootPhase.agent
+  var agreedFrame = FrameLimit.initial
+  var requests = RequestTable()
+  var partial: PartialDump?
+  var window: FetchWindow
+  /// Times the dump at hand arrived with a wrong checksum.
+  var damagedArrivals = 0
+  /// What the receipt on its way says.
+  var receiptVerdict = ReceiptVerdict.notNow
+  /// Times the board could not write what a receipt asked.
+  var failedReceipts = 0
+  /// Leases of this visit that the board turned down for their nonce.
+  var staleLeases = 0
+  /// When the wait for a lease ends for the boot agent.
+  var leasePatienceEnds = Duration.zero
+  var fetchTimer = FetchTimer()
+  var nextPoll: Duration?
+  var lastSent = Duration.zero
+  var lastReceived = Duration.zero
+  var mayHoldByte = false
+  var actions: [ConversationAction] = []
+
+  public init(settings: ConversationSettings = ConversationSettings()) {
+    self.settings = settings
+    inbox = FrameInbox(largestFrame: settings.largestFrame)
+    window = FetchWindow(transfer: 0, largestFrame: FrameLimit.initial)
+  }
+
+  // MARK: - What happens
+
+  /// A line to the board is open.
+  public func connected(now: Duration) -> [ConversationAction] {
+    inbox.reset()
+    mayHoldByte = false
+    search(now: now)
+    return takeActions()
+  }
+
+  /// The line is gone. A dump that arrived in part is kept.
+  public func disconnected() -> [ConversationAction] {
+    requests.removeAll()
+    stage = .disconnected
+    lane = .idle
+    nextPoll = nil
+    hello = nil
+    say(console.flush())
+    return takeActions()
+  }
+
+  /// Bytes arrived.
+  public func receive(_ bytes: some Sequence<UInt8>, now: Duration) -> [ConversationAction] {
+    guard stage != .disconnected else { return [] }
+    lastReceived = now
+    var text: [UInt8] = []
+    for byte in bytes {
+      switch inbox.receive(byte) {
+      case .nothing: break
+      case .text(let byte): text.append(byte)
+      case .twoOfText(let first, let second): text += [first, second]
+      case .damaged: break  // What it was is asked for again when its time is over.
+      case .frame(let frame):
+        say(console.receive(text, now: now))
+        text = []
+        receive(frame, now: now)
+      }
+    }
+    say(console.receive(text, now: now))
+    mayHoldByte = true
+    return takeActions()
+  }
+
+  /// Time has passed.
+  public func tick(now: Duration) -> [ConversationAction] {
+    guard stage != .disconnected else { return [] }
+    if mayHoldByte, now >= lastReceived + ConsoleLines.patience {
+      mayHoldByte = false
+      if case .text(let byte) = inbox.idle() { say(console.receive([byte], now: now)) }
+    }
+    say(console.flush(now: now))
+    repeatRequests(now: now)
+    checkFetch(now: now)
+    checkStage(now: now)
+    keepAlive(now: now)
+    return takeActions()
+  }
+
+  /// When ``tick(now:)`` is due, or `nil` when only something that happens matters.
+  public var nextDeadline: Duration? {
+    guard stage != .disconnected else { return nil }
+    var deadlines = [console.deadline, requests.nextDeadline, nextPoll]
+    if mayHoldByte { deadlines.append(lastReceived + ConsoleLines.patience) }
+    switch stage {
+    case .fetching: deadlines.append(fetchTimer.deadline)
+    case .awaitingLease, .closing: deadlines.append(leasePatienceEnds)
+    default: break
+    }
+    if needsKeepAlive { deadlines.append(lastSent + settings.keepAlive) }
+    return deadlines.compactMap { $0 }.min()
+  }
+
+  // MARK: - What to do
+
+  func takeActions() -> [ConversationAction] {
+    defer { actions = [] }
+    return actions
+  }
+
+  func say(_ text: [UInt8]) {
+    if !text.isEmpty { actions.append(.console(text)) }
+  }
+
+  func warn(_ text: String) { actions.append(.warning(text)) }
+
+  func send(_ frame: [UInt8], now: Duration) {
+    lastSent = now
+    actions.append(.send(frame))
+  }
+}
+
+/// What a conversation may choose.
+public struct ConversationSettings: Sendable {
+  /// From the end of one visit to the next WHO: how soon a change of consent is noticed.
+  public var pollInterval: Duration
+  /// The same after a visit in which the service was not reached.
+  public var leaseRetry: Duration
+  /// Largest frame before COBS to agree on, 64 to 4,096 bytes.
+  public var largestFrame: Int
+  /// How long the boot agent is kept waiting for the service's answer.
+  public var leasePatience: Duration
+  /// Silence of the host that a boot agent is spared, well below the 5 s it waits.
+  public var keepAlive: Duration
+
+  public init(
+    pollInterval: Duration = .seconds(30), leaseRetry: Duration = .seconds(5),
+    largestFrame: Int = FrameLimit.largest, leasePatience: Duration = .seconds(2),
+    keepAlive: Duration = .seconds(2)
+  ) {
+    self.pollInterval = pollInterval
+    self.leaseRetry = min(leaseRetry, pollInterval)
+    self.largestFrame = min(max(largestFrame, FrameLimit.initial), FrameLimit.largest)
+    self.leasePatience = leasePatience
+    self.keepAlive = keepAlive
+  }
+}

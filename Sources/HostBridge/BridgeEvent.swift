@@ -1,0 +1,122 @@
+// What the bridge tells programs about its work: one JSON object a line.
+
+import Foundation
+
+/// Something that happened. Fields that do not belong to its kind are absent.
+public struct BridgeEvent: Codable, Equatable, Sendable {
+  public enum Name: String, Codable, Sendable {
+    case boardConnected = "board.connected"
+    case boardDisconnected = "board.disconnected"
+    /// A board said who it is and what it holds.
+    case boardHello = "board.hello"
+    /// The application starts on the board.
+    case boardStarting = "board.starting"
+    /// The board accepted an opt-in.
+    case leaseGranted = "lease.granted"
+    /// The service says there is no consent; the board was told.
+    case leaseDenied = "lease.denied"
+    /// There is no lease to give: no service, an unknown device, or the board did not accept it.
+    case leaseFailed = "lease.failed"
+    case dumpOffered = "dump.offered"
+    /// Durable here; the board is told so after this.
+    case dumpSpooled = "dump.spooled"
+    /// Durable at the service.
+    case dumpUploaded = "dump.uploaded"
+    /// Not taken, by bridge or service; `reason` says why.
+    case dumpRefused = "dump.refused"
+    /// Deleted here for want of consent.
+    case dumpPurged = "dump.purged"
+    /// Console text of the board.
+    case console
+    case warning
+  }
+
+  public var time: Date
+  public var event: Name
+  /// The board's address.
+  public var board: String?
+  /// 128 hex digits, once the board said them.
+  public var device: String?
+
+  /// 40 hex digits.
+  public var buildId: String?
+  public var imageVersion: String?
+  public var bootCount: UInt32?
+  /// `powerOn`, `watchdog`, `software`, `fault`, `external` or `unknown`.
+  public var resetCause: String?
+  /// `none`, `allowed`, `denied`, `expired`, `suspended` or `clockFault`.
+  public var leaseState: String?
+  public var leaseSeconds: UInt32?
+  public var dumpsWaiting: Int?
+  public var uncapturedCrashes: UInt32?
+  /// `agent` while the board's boot agent waits, `application` afterwards.
+  public var phase: String?
+
+  /// The dump's own boot count and sequence, as `boot-sequence`.
+  public var dump: String?
+  /// 16 hex digits.
+  public var fingerprint: String?
+  public var kind: String?
+  public var size: Int?
+  public var occurrences: UInt32?
+  /// The service's name for the dump.
+  public var dumpId: String?
+
+  public var count: Int?
+  public var reason: String?
+  public var text: String?
+
+  public init(_ event: Name, board: String? = nil, device: String? = nil, time: Date = Date()) {
+    self.time = time
+    self.event = event
+    self.board = board
+    self.device = device
+  }
+
+  /// The event with more of its fields set.
+  func with(_ change: (inout BridgeEvent) -> Void) -> BridgeEvent {
+    var event = self
+    change(&event)
+    return event
+  }
+
+  /// One line of JSON, newline included.
+  public func line() throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.dateEncodingStrategy = .iso8601WithMilliseconds
+    return try encoder.encode(self) + Data("\n".utf8)
+  }
+
+  /// Reads a line that ``line()`` wrote.
+  public init(line: some DataProtocol) throws {
+    let decoder = JSONDecoder()
+    decoder.dateDecodingStrategy = .iso8601WithMilliseconds
+    self = try decoder.decode(BridgeEvent.self, from: Data(line))
+  }
+}
+
+/// Where events go. Called from any task; it does not wait for long.
+public typealias BridgeEventSink = @Sendable (BridgeEvent) -> Void
+
+extension Date.ISO8601FormatStyle {
+  fileprivate static var milliseconds: Self { Self(includingFractionalSeconds: true) }
+}
+
+extension JSONEncoder.DateEncodingStrategy {
+  fileprivate static var iso8601WithMilliseconds: Self {
+    .custom { date, encoder in
+      var container = encoder.singleValueContainer()
+      try container.encode(date.formatted(Date.ISO8601FormatStyle.milliseconds))
+    }
+  }
+}
+
+extension JSONDecoder.DateDecodingStrategy {
+  fileprivate static var iso8601WithMilliseconds: Self {
+    .custom { decoder in
+      let text = try decoder.singleValueContainer().decode(String.self)
+      return try Date.ISO8601FormatStyle.milliseconds.parse(text)
+    }
+  }
+}

@@ -1,0 +1,48 @@
+// What a conversation asks of its surroundings.
+
+import DumpFormat
+import LinkProtocol
+
+/// Something that the conversation wants done. The order of a list is the order to do it in.
+public enum ConversationAction: Sendable {
+  /// Put these bytes on the line.
+  case send([UInt8])
+  /// Show the board's console text.
+  case console([UInt8])
+  /// A visit begins.
+  case hello(Hello)
+  /// Ask the service for a lease; answer with ``BoardConversation/leaseIssued(_:nonce:allowed:now:)``
+  /// or ``BoardConversation/leaseUnavailable(nonce:now:)``.
+  case leaseWanted(LeaseWish)
+  /// The board took a lease, or did not.
+  case leaseAnswered(LeaseStatus)
+  /// Look the dump up; answer with ``BoardConversation/judged(_:_:now:)``.
+  case offered(DumpIdentity, DumpPrologue, bytes: [UInt8])
+  /// Store the dump durably; answer with ``BoardConversation/settled(_:_:now:)``. Its checksums are
+  /// right.
+  case complete(DumpIdentity, DumpPrologue, bytes: [UInt8])
+  /// The application starts on the board.
+  case starting(StartReason)
+  case warning(String)
+}
+
+/// What the service needs to know to issue a lease.
+public struct LeaseWish: Equatable, Sendable {
+  /// 128 hex digits.
+  public var device: String
+  /// 16 bytes.
+  public var nonce: [UInt8]
+  /// 40 hex digits.
+  public var buildID: String
+  public var imageVersion: String
+  public var bootCount: UInt32
+  public var uncapturedCrashes: UInt32
+}
+
+/// What the bridge thinks of an offered dump.
+public enum OfferJudgement: Sendable {
+  /// Fetch it.
+  case wanted
+  /// No need: it is held already, or nobody wants it, or there is no room for it.
+  case settled(ReceiptVerdict)
+}

@@ -1,0 +1,124 @@
+// The spool as the uploader sees it: what waits, and what became of it.
+
+import DumpFormat
+import Foundation
+import GRDB
+
+/// A dump that waits for the service, without its bytes.
+public struct SpooledDump: Sendable {
+  public var identity: DumpIdentity
+  /// 16 hex digits.
+  public var fingerprint: String
+  public var occurrences: UInt32
+  /// Bytes of the whole dump.
+  public var size: Int
+}
+
+extension Spool {
+  /// The devices that have dumps waiting.
+  public func devicesWaiting() async throws(HostBridgeError) -> [String] {
+    try await access { queue in
+      try await queue.read { db in
+        try String.fetchAll(
+          db, sql: "SELECT DISTINCT device FROM dump WHERE state = ? ORDER BY device",
+          arguments: [State.stored.rawValue])
+      }
+    }
+  }
+
+  /// Dumps of one device that wait, those that failed least often first, then oldest first.
+  public func waiting(of device: String, limit: Int) async throws(HostBridgeError) -> [SpooledDump]
+  {
+    try await access { queue in
+      try await queue.read { db in
+        try Row.fetchAll(
+          db,
+          sql: """
+            SELECT boot_count, sequence, fingerprint, occurrences, size FROM dump
+            WHERE state = ? AND device = ? ORDER BY attempts, id LIMIT ?
+            """,
+          arguments: [State.stored.rawValue, device, limit]
+        ).map { row in
+          SpooledDump(
+            identity: DumpIdentity(
+              device: device,
+              key: DumpKey(bootCount: row["boot_count"], sequence: row["sequence"])),
+            fingerprint: row["fingerprint"], occurrences: row["occurrences"], size: row["size"])
+        }
+      }
+    }
+  }
+
+  /// The bytes of a dump, or `nil` when they are gone from here.
+  public func bytes(of identity: DumpIdentity) async throws(HostBridgeError) -> [UInt8]? {
+    try await access { queue in
+      try await queue.read { db in
+        try Data.fetchOne(
+          db,
+          sql: """
+            SELECT bytes FROM dump
+            WHERE device = ? AND boot_count = ? AND sequence = ? AND bytes IS NOT NULL
+            """,
+          arguments: [identity.device, identity.key.bootCount, identity.key.sequence]
+        ).map { [UInt8]($0) }
+      }
+    }
+  }
+
+  /// Notes a failed attempt, so that other dumps of the device come first next time.
+  public func noteFailure(of identity: DumpIdentity) async throws(HostBridgeError) {
+    try await access { queue in
+      try await queue.write { db in
+        try db.execute(
+          sql: """
+            UPDATE dump SET attempts = attempts + 1
+            WHERE device = ? AND boot_count = ? AND sequence = ?
+            """,
+          arguments: [identity.device, identity.key.bootCount, identity.key.sequence])
+      }
+    }
+  }
+
+  /// Ends a dump's stay: in every state but `stored` and `rejected` its bytes are deleted.
+  ///
+  /// - Parameter note: the service's name for the dump, or why it was rejected.
+  public func settle(
+    _ identity: DumpIdentity, as state: State, note: String? = nil
+  ) async throws(HostBridgeError) {
+    try await access { queue in
+      try await queue.write { db in
+        try db.execute(
+          sql: """
+            UPDATE dump SET state = ?, note = ?, bytes = CASE WHEN ? THEN bytes END
+            WHERE device = ? AND boot_count = ? AND sequence = ? AND state = ?
+            """,
+          arguments: [
+            state.rawValue, note, state == .stored || state == .rejected,
+            identity.device, identity.key.bootCount, identity.key.sequence, State.stored.rawValue,
+          ])
+      }
+      if state == .purged { try await Self.emptyLog(of: queue) }
+    }
+  }
+
+  /// Deletes the bytes of every dump held of a device, rejected ones included: its consent is
+  /// revoked. Returns how many there were.
+  @discardableResult
+  public func purge(device: String) async throws(HostBridgeError) -> Int {
+    try await access { queue in
+      let count = try await queue.write { db in
+        try db.execute(
+          sql: "UPDATE dump SET state = ?, bytes = NULL WHERE device = ? AND bytes IS NOT NULL",
+          arguments: [State.purged.rawValue, device])
+        return db.changesCount
+      }
+      if count > 0 { try await Self.emptyLog(of: queue) }
+      return count
+    }
+  }
+
+  /// Copies the write-ahead log into the database and empties it, so that no purged byte stays in it.
+  private static func emptyLog(of queue: DatabaseQueue) async throws {
+    try await queue.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+  }
+}

@@ -1,0 +1,219 @@
+// Takes dumps from the spool to the service, for as long as it takes.
+
+import Logging
+import ServiceAPI
+
+/// Offers what the spool holds, sends what is wanted, and tries again when it cannot.
+///
+/// Devices are served apart from one another: one whose uploads fail waits, the others go on.
+public actor Uploader {
+  /// Offers in one request.
+  static let batch = 256
+
+  private let spool: Spool
+  private let service: any ServiceClient
+  private let clock: BridgeClock
+  private let log: Logger
+  private let events: BridgeEventSink
+  private var generator: any RandomNumberGenerator & Sendable
+  private nonisolated let doorbell = Doorbell()
+  private var waits: [String: Wait] = [:]
+
+  /// When a device is tried again.
+  private struct Wait {
+    var backoff = Backoff(base: .milliseconds(500), cap: .seconds(60))
+    var until: Duration = .zero
+  }
+
+  /// How one step with the service ended.
+  private enum Step {
+    case done
+    /// Leave the device alone for a while.
+    case later(ServiceFailure)
+  }
+
+  /// - Parameters:
+  ///   - generator: draws the jitter; give a seeded one for runs that can be repeated.
+  public init(
+    spool: Spool, service: any ServiceClient, clock: BridgeClock = .system,
+    log: Logger = Logger(label: "uploader"), events: @escaping BridgeEventSink = { _ in },
+    generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+  ) {
+    self.spool = spool
+    self.service = service
+    self.clock = clock
+    self.log = log
+    self.events = events
+    self.generator = generator
+  }
+
+  /// Says that there is something new in the spool.
+  public nonisolated func wake() { doorbell.ring() }
+
+  /// Works until the task is cancelled.
+  public func run() async {
+    while !Task.isCancelled {
+      let next = await pass()
+      await doorbell.wait(until: next, on: clock)
+    }
+  }
+
+  /// Tries every device whose time has come, once. Returns when the next one's time comes, if one
+  /// waits.
+  func pass() async -> Duration? {
+    let devices: [String]
+    do {
+      devices = try await spool.devicesWaiting()
+    } catch {
+      return complain("\(error)")
+    }
+    waits = waits.filter { devices.contains($0.key) }
+    for device in devices where (waits[device]?.until ?? .zero) <= clock.now {
+      if Task.isCancelled { return nil }
+      do throws(HostBridgeError) {
+        try await upload(device)
+      } catch {
+        return complain("\(error)")
+      }
+    }
+    return waits.values.map(\.until).min()
+  }
+
+  /// The spool itself fails: say so and look again after the longest wait.
+  private func complain(_ words: String) -> Duration {
+    log.error("\(words)")
+    events(BridgeEvent(.warning).with { $0.text = words })
+    return clock.now + .seconds(60)
+  }
+
+  private func upload(_ device: String) async throws(HostBridgeError) {
+    while !Task.isCancelled {
+      let dumps = try await spool.waiting(of: device, limit: Self.batch)
+      guard !dumps.isEmpty else {
+        waits[device] = nil
+        return
+      }
+      if case .later(let failure) = try await offer(dumps, of: device) {
+        return postpone(device, failure)
+      }
+      waits[device]?.backoff.reset()
+    }
+  }
+
+  /// Offers a batch and sends what is wanted of it.
+  private func offer(_ dumps: [SpooledDump], of device: String) async throws(HostBridgeError) -> Step
+  {
+    let offers = dumps.map {
+      OfferRequest.Offer(
+        bootCount: $0.identity.key.bootCount, sequence: $0.identity.key.sequence,
+        fingerprint: $0.fingerprint, size: $0.size, occurrences: $0.occurrences)
+    }
+    let verdicts: [OfferAnswer.Verdict]
+    do throws(ServiceFailure) {
+      verdicts = try await service.offer(device: device, OfferRequest(offers: offers)).verdicts
+    } catch {
+      return .later(error)
+    }
+    guard verdicts.count == dumps.count else {
+      return .later(
+        ServiceFailure(
+          status: nil, code: "AnswerNotUnderstood",
+          message: "the service judged \(verdicts.count) dumps of \(dumps.count) offered"))
+    }
+    for (dump, verdict) in zip(dumps, verdicts) {
+      if Task.isCancelled { return .done }
+      if case .later(let failure) = try await act(on: dump, verdict) { return .later(failure) }
+    }
+    return .done
+  }
+
+  private func act(
+    on dump: SpooledDump, _ verdict: OfferAnswer.Verdict
+  ) async throws(HostBridgeError) -> Step {
+    switch verdict {
+    case .send:
+      return try await send(dump)
+    case .stored:
+      try await spool.settle(dump.identity, as: .uploaded)
+      tell(.dumpUploaded, dump) { $0.reason = "the service has it since before" }
+    case .skip:
+      try await spool.settle(dump.identity, as: .skipped)
+      tell(.dumpRefused, dump) { $0.reason = "the service has enough of its kind" }
+    case .refused:
+      try await purge(dump, "the service has no consent for it")
+    }
+    return .done
+  }
+
+  private func send(_ dump: SpooledDump) async throws(HostBridgeError) -> Step {
+    // Gone when the device's consent was revoked since the list was made.
+    guard let bytes = try await spool.bytes(of: dump.identity) else { return .done }
+    let receipt: DumpReceipt
+    do throws(ServiceFailure) {
+      receipt = try await service.upload(dump.identity, bytes: bytes)
+    } catch {
+      return try await settle(dump, after: error)
+    }
+    try await spool.settle(dump.identity, as: .uploaded, note: receipt.id)
+    log.info("uploaded \(dump.identity) as \(receipt.id)")
+    tell(.dumpUploaded, dump) { $0.dumpId = receipt.id }
+    return .done
+  }
+
+  /// Decides by the service's answer whether a dump goes, stays or is set aside.
+  private func settle(
+    _ dump: SpooledDump, after failure: ServiceFailure
+  ) async throws(HostBridgeError) -> Step {
+    switch failure.status {
+    case 403:
+      try await purge(dump, failure.message)
+      return .done
+    case 409, 413, 422:
+      // The same bytes would be answered the same way for ever.
+      try await spool.settle(dump.identity, as: .rejected, note: "\(failure)")
+      log.error("the service will not take \(dump.identity), which is kept aside: \(failure)")
+      tell(.dumpRefused, dump) { $0.reason = "\(failure)" }
+      return .done
+    default:
+      if Task.isCancelled { return .done }
+      try await spool.noteFailure(of: dump.identity)
+      return .later(failure)
+    }
+  }
+
+  private func purge(_ dump: SpooledDump, _ reason: String) async throws(HostBridgeError) {
+    try await spool.settle(dump.identity, as: .purged)
+    log.warning("purged \(dump.identity): \(reason)")
+    tell(.dumpPurged, dump) {
+      $0.count = 1
+      $0.reason = reason
+    }
+  }
+
+  private func postpone(_ device: String, _ failure: ServiceFailure) {
+    if Task.isCancelled { return }
+    var wait = waits[device] ?? Wait()
+    var delay = wait.backoff.next(using: &generator)
+    if let least = failure.retryAfter { delay = max(delay, least) }
+    wait.until = clock.now + delay
+    waits[device] = wait
+    let words =
+      failure.status == 404
+      ? "the service does not know device \(device): claim it with: martlet device claim"
+        + " --device \(device)"
+      : "cannot upload from \(device.prefix(12)): \(failure)"
+    log.warning("\(words); next attempt in \(delay)")
+    events(BridgeEvent(.warning, device: device).with { $0.text = words })
+  }
+
+  private func tell(
+    _ name: BridgeEvent.Name, _ dump: SpooledDump, _ change: (inout BridgeEvent) -> Void
+  ) {
+    var event = BridgeEvent(name, device: dump.identity.device)
+    event.dump = dump.identity.key.text
+    event.fingerprint = dump.fingerprint
+    event.size = dump.size
+    change(&event)
+    events(event)
+  }
+}
