@@ -1,1 +1,91 @@
-// placeholder
+// The crash service: its stores, its routes and the HTTP application around them.
+
+import Foundation
+import Hummingbird
+import Logging
+import NIOCore
+import ServiceAPI
+
+/// A crash service on one data folder.
+///
+/// Management data lies in `martlet.sqlite`, dumps in one store per region beside it. A dump is
+/// acknowledged when it is on disk, and never stored unless its device's group gives consent at that
+/// moment.
+public final class CrashService: Sendable {
+  /// The largest page of any list.
+  static let pageSize = 100
+
+  let management: any ManagementStore
+  let dumps: DumpStores
+  let now: @Sendable () -> Date
+  let logger: Logger
+  private let lock: FolderLock
+
+  /// Opens the stores in a folder, and makes what is missing.
+  /// - Parameters:
+  ///   - dataFolder: made when it does not exist. One service at a time may use it.
+  ///   - now: the clock for every date the service stores or shows.
+  /// - Throws: ``ServiceStartFailure``.
+  public init(
+    dataFolder: URL, now: @escaping @Sendable () -> Date = { Date() },
+    logger: Logger = Logger(label: "martlet-service")
+  ) throws {
+    do {
+      try FileManager.default.createDirectory(
+        at: dataFolder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    } catch {
+      throw ServiceStartFailure(
+        code: .folderNotWritable,
+        message: "Cannot make the data folder \(dataFolder.path): \(error.localizedDescription)",
+        remedy: "Choose another folder with --data, or change who may write there")
+    }
+    lock = try FolderLock(dataFolder)
+    do {
+      management = try SQLiteManagementStore(
+        at: dataFolder.appendingPathComponent("martlet.sqlite"), now: now)
+      dumps = DumpStores(
+        eu: try SQLiteDumpStore(region: .eu, in: dataFolder),
+        usEast: try SQLiteDumpStore(region: .usEast, in: dataFolder),
+        usWest: try SQLiteDumpStore(region: .usWest, in: dataFolder))
+    } catch {
+      throw ServiceStartFailure(
+        code: .storeDamaged,
+        message: "A store in the data folder \(dataFolder.path) cannot be opened: \(error)",
+        remedy: "Check the disk and its free space, or choose another folder with --data")
+    }
+    self.now = now
+    self.logger = logger
+  }
+
+  /// The routes of every API.
+  public func router() -> Router<BasicRequestContext> {
+    let router = Router()
+    router.add(middleware: ErrorMiddleware())
+    router.get("healthz") { _, _ in try jsonResponse(["status": "ok"]) }
+    CatalogRoutes(service: self).add(to: router)
+    ProductRoutes(service: self).add(to: router)
+    DeviceGroupRoutes(service: self).add(to: router)
+    DeviceRoutes(service: self).add(to: router)
+    OperationRoutes(service: self).add(to: router)
+    LeaseRoutes(service: self).add(to: router)
+    IngestRoutes(service: self).add(to: router)
+    DumpRoutes(service: self).add(to: router)
+    return router
+  }
+
+  /// The service as an application that listens.
+  /// - Parameters:
+  ///   - port: 0 lets the system choose.
+  ///   - onListening: called once with the port, when connections are accepted.
+  public func application(
+    host: String, port: Int, onListening: @escaping @Sendable (Int) async -> Void = { _ in }
+  ) -> some ApplicationProtocol {
+    Application(
+      router: router(),
+      server: .http1(configuration: .init(idleTimeout: .seconds(60))),
+      configuration: ApplicationConfiguration(
+        address: .hostname(host, port: port), serverName: "martlet-service"),
+      onServerRunning: { channel in await onListening(channel.localAddress?.port ?? port) },
+      logger: logger)
+  }
+}

@@ -1,0 +1,62 @@
+// Turns every error into JSON with a code and a message, and writes one log line per request.
+
+import Foundation
+import GRDB
+import Hummingbird
+import Logging
+
+/// The outermost middleware: nothing leaves the service but an answer with a body that explains it.
+struct ErrorMiddleware<Context: RequestContext>: RouterMiddleware {
+  func handle(
+    _ request: Request, context: Context,
+    next: (Request, Context) async throws -> Response
+  ) async throws -> Response {
+    let start = ContinuousClock.now
+    var code: String?
+    let response: Response
+    do {
+      response = try await next(request, context)
+    } catch {
+      let failure = failure(for: error, request: request, context: context)
+      code = failure.body.error.code
+      response = try failure.response(from: request, context: context)
+    }
+    var metadata: Logger.Metadata = [
+      "method": "\(request.method.rawValue)", "path": "\(request.uri.path)",
+      "status": "\(response.status.code)",
+      "milliseconds": "\((ContinuousClock.now - start) / .milliseconds(1))",
+    ]
+    if let code { metadata["code"] = "\(code)" }
+    context.logger.info("request", metadata: metadata)
+    return response
+  }
+
+  private func failure(for error: any Error, request: Request, context: Context) -> ServiceFailure {
+    switch error {
+    case let failure as ServiceFailure:
+      return failure
+    case let error as HTTPError where error.status == .notFound:
+      return ServiceFailure(
+        .notFound, code: "RouteNotFound",
+        message: "Nothing answers \(request.method.rawValue) \(request.uri.path.prefix(300)).")
+    case let error as any HTTPResponseError:
+      return ServiceFailure(
+        error.status, code: "InvalidRequest", message: "The request cannot be answered: \(error).")
+    case let error as DatabaseError:
+      context.logger.error(
+        "storage failed",
+        metadata: [
+          "code": "\(error.extendedResultCode.rawValue)", "message": "\(error.message ?? "")",
+        ])
+      return ServiceFailure(
+        .serviceUnavailable, code: "StorageUnavailable",
+        message: "The service cannot reach its storage now. Nothing was changed; try again.",
+        retryAfter: 5)
+    default:
+      context.logger.error("unexpected error", metadata: ["type": "\(type(of: error))"])
+      return ServiceFailure(
+        .internalServerError, code: "InternalError",
+        message: "The service failed in a way it did not expect; its log says more.")
+    }
+  }
+}

@@ -1,0 +1,88 @@
+// Reads names, ids and page marks out of a request's address.
+
+import DumpFormat
+import Foundation
+import Hummingbird
+import ServiceAPI
+
+extension RequestContext {
+  /// A part of the path, percent-decoded.
+  func part(_ name: String) throws -> String {
+    guard let raw = parameters.get(name), let text = raw.removingPercentEncoding else {
+      throw ServiceFailure.invalid(
+        "The path's '\(name)' is not valid percent-encoded UTF-8.", target: name)
+    }
+    return text
+  }
+
+  func catalogScope() throws -> CatalogScope {
+    let scope = CatalogScope(
+      subscription: try part("subscription"), resourceGroup: try part("resourceGroup"))
+    try ResourceNames.checkScope(scope.subscription, kind: "subscription")
+    try ResourceNames.checkScope(scope.resourceGroup, kind: "resource group")
+    return scope
+  }
+
+  func catalog() throws -> CatalogReference {
+    CatalogReference(scope: try catalogScope(), name: try part("catalog"))
+  }
+
+  func product() throws -> ProductReference {
+    ProductReference(catalog: try catalog(), name: try part("product"))
+  }
+
+  func deviceGroup() throws -> DeviceGroupReference {
+    DeviceGroupReference(product: try product(), name: try part("deviceGroup"))
+  }
+
+  func device() throws -> DeviceID { try ResourceNames.device(try part("device")) }
+
+  /// The `{bootCount}-{sequence}` of a dump's path.
+  func dumpKey() throws -> DumpKey {
+    let text = try part("key")
+    let numbers = text.split(separator: "-", omittingEmptySubsequences: false)
+    guard numbers.count == 2, let bootCount = UInt32(numbers[0]), let sequence = UInt32(numbers[1]),
+      "\(bootCount)-\(sequence)" == text
+    else {
+      throw ServiceFailure.invalid(
+        "'\(text.prefix(60))' is not the key of a dump: two numbers are expected, as in 12-1 (boot "
+          + "count and sequence).",
+        target: "key")
+    }
+    return DumpKey(bootCount: bootCount, sequence: sequence)
+  }
+}
+
+extension Request {
+  /// Scheme and authority of the address that the caller used.
+  var origin: String { "\(head.scheme ?? "http")://\(head.authority ?? "localhost")" }
+
+  /// The page that `$skip` asks for, and one item more, which tells whether another page follows.
+  func page() throws -> Page {
+    guard let text = uri.queryParameters["$skip"] else {
+      return Page(offset: 0, limit: CrashService.pageSize + 1)
+    }
+    guard let offset = Int(text), offset >= 0 else {
+      throw ServiceFailure.invalid("$skip is a number from 0 on.", target: "$skip")
+    }
+    return Page(offset: offset, limit: CrashService.pageSize + 1)
+  }
+
+  /// A page of resources out of what a store found for ``page()``.
+  func list<Item>(_ found: [Item], _ page: Page) -> ResourceList<Item> {
+    ResourceList(
+      value: Array(found.prefix(CrashService.pageSize)),
+      nextLink: found.count > CrashService.pageSize
+        ? link(replacing: "$skip", with: String(page.offset + CrashService.pageSize)) : nil)
+  }
+
+  /// The address of this request with one query parameter replaced.
+  func link(replacing name: String, with value: String) -> String {
+    let kept = (uri.query ?? "").split(separator: "&").filter {
+      let key = $0.prefix { $0 != "=" }
+      return String(key).removingPercentEncoding != name
+    }
+    let query = (kept.map(String.init) + ["\(name)=\(value)"]).joined(separator: "&")
+    return "\(origin)\(uri.path)?\(query)"
+  }
+}

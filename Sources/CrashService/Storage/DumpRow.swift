@@ -1,0 +1,80 @@
+// One stored dump without its content.
+
+import DumpFormat
+import Foundation
+import GRDB
+import ServiceAPI
+
+struct DumpRow: Codable, FetchableRecord, PersistableRecord {
+  static let databaseTableName = "dumps"
+
+  var id: String
+  var deviceId: String
+  var bootCount: UInt32
+  var sequence: UInt32
+  var catalog: String
+  var product: String
+  var deviceGroup: String
+  var kind: String
+  var fingerprint: String
+  var signature: String
+  var buildId: String
+  var imageVersion: String
+  /// A decimal number: it may exceed what an SQLite integer holds.
+  var uptimeMicroseconds: String
+  var occurrences: UInt32
+  var consentEpoch: UInt32
+  var size: Int
+  var isTruncated: Bool
+  var receivedAt: Int64
+  var prologue: Data
+
+  init(_ dump: IncomingDump, id: String) {
+    let header = dump.prologue.header
+    self.id = id
+    deviceId = dump.device.text
+    bootCount = header.key.bootCount
+    sequence = header.key.sequence
+    catalog = dump.group.product.catalog.name
+    product = dump.group.product.name
+    deviceGroup = dump.group.name
+    kind = "\(header.kind)"
+    fingerprint = hexText(withUnsafeBytes(of: header.fingerprint.rawValue.bigEndian) { Array($0) })
+    signature = dump.signature
+    buildId = hexText((0..<BuildID.count).map { header.buildID.bytes[$0] })
+    imageVersion = header.versionText
+    uptimeMicroseconds = String(header.uptime)
+    occurrences = header.occurrences
+    consentEpoch = header.consentEpoch
+    size = dump.content.count
+    isTruncated = dump.prologue.commit.isTruncated
+    receivedAt = milliseconds(dump.receivedAt)
+    prologue = Data(dump.content.prefix(DumpPrologue.size))
+  }
+
+  var key: DumpKey { DumpKey(bootCount: bootCount, sequence: sequence) }
+
+  func summary(in region: Region) -> DumpSummary {
+    DumpSummary(
+      id: id, deviceId: deviceId, catalog: catalog, product: product, deviceGroup: deviceGroup,
+      region: region.rawValue, bootCount: bootCount, sequence: sequence, kind: kind,
+      fingerprint: fingerprint, signature: signature, buildId: buildId, imageVersion: imageVersion,
+      uptimeSeconds: (Double(uptimeMicroseconds) ?? 0) / 1_000_000, occurrences: occurrences,
+      size: size, isTruncated: isTruncated, receivedAt: date(milliseconds: receivedAt))
+  }
+
+  static func find(_ db: Database, _ key: DumpKey, device: String) throws -> DumpRow? {
+    let request: SQLRequest<DumpRow> = """
+      SELECT * FROM dumps WHERE deviceId = \(device) AND bootCount = \(key.bootCount)
+      AND sequence = \(key.sequence)
+      """
+    return try request.fetchOne(db)
+  }
+}
+
+extension DumpHeader {
+  /// The image version up to its first zero. Bytes that are not UTF-8 are replaced.
+  var versionText: String {
+    String(decoding: (0..<16).map { version[$0] }.prefix { $0 != 0 }, as: UTF8.self)
+  }
+}

@@ -1,0 +1,154 @@
+// Catalogs and products in SQLite.
+
+import Foundation
+import GRDB
+import ServiceAPI
+
+extension SQLiteManagementStore {
+  // MARK: - Catalogs
+
+  func putCatalog(_ catalog: CatalogReference, _ change: CatalogChange) async throws
+    -> (CatalogRecord, WriteOutcome)
+  {
+    try await write { db, now in
+      let tags = try tagText(change.tags ?? [:])
+      let location = change.location ?? "global"
+      if var row = try CatalogRow.find(db, catalog) {
+        row.location = location
+        row.tags = tags
+        row.modifiedAt = now
+        try row.update(db)
+        return (try row.record, .replaced)
+      }
+      let row = CatalogRow(
+        id: Self.newID(), subscription: catalog.scope.subscription,
+        resourceGroup: catalog.scope.resourceGroup, name: catalog.name, location: location,
+        tags: tags, createdAt: now, modifiedAt: now)
+      try row.insert(db)
+      let product = ProductRow(
+        id: Self.newID(), catalogId: row.id, name: ProductReference.defaultName, description: "",
+        createdAt: now, modifiedAt: now)
+      try product.insert(db)
+      try DeviceGroupRow(
+        id: Self.newID(), productId: product.id, name: DeviceGroupReference.unassignedName,
+        properties: DeviceGroupProperties(), createdAt: now
+      ).insert(db)
+      return (try row.record, .created)
+    }
+  }
+
+  func patchCatalog(_ catalog: CatalogReference, _ change: CatalogChange) async throws
+    -> CatalogRecord
+  {
+    try await write { db, now in
+      var row = try CatalogRow.require(db, catalog)
+      if let tags = change.tags { row.tags = try tagText(tags) }
+      row.modifiedAt = now
+      try row.update(db)
+      return try row.record
+    }
+  }
+
+  func catalog(_ catalog: CatalogReference) async throws -> CatalogRecord {
+    try await read { try CatalogRow.require($0, catalog).record }
+  }
+
+  func catalogs(subscription: String, resourceGroup: String?, page: Page) async throws
+    -> [CatalogRecord]
+  {
+    try await read { db in
+      var request: SQL = "SELECT * FROM catalogs WHERE subscription = \(subscription)"
+      if let resourceGroup { request += " AND resourceGroup = \(resourceGroup)" }
+      request += " ORDER BY name, resourceGroup \(page.sql)"
+      return try CatalogRow.fetchAll(db, SQLRequest(literal: request)).map { try $0.record }
+    }
+  }
+
+  func deleteCatalog(_ catalog: CatalogReference) async throws -> Bool {
+    try await write { db, _ in
+      guard let row = try CatalogRow.find(db, catalog) else { return false }
+      try raiseEpochs(
+        db,
+        of: """
+          SELECT devices.id FROM devices
+          JOIN deviceGroups ON deviceGroups.id = devices.deviceGroupId
+          JOIN products ON products.id = deviceGroups.productId
+          WHERE products.catalogId = \(row.id)
+          """)
+      return try row.delete(db)
+    }
+  }
+
+  // MARK: - Products
+
+  func putProduct(_ product: ProductReference, _ change: ProductChange) async throws
+    -> (ProductRecord, WriteOutcome)
+  {
+    try await write { db, now in
+      let catalog = try CatalogRow.require(db, product.catalog)
+      let description = change.properties?.description ?? ""
+      if var row = try ProductRow.find(db, product.name, in: catalog) {
+        row.description = description
+        row.modifiedAt = now
+        try row.update(db)
+        return (row.record(in: catalog), .replaced)
+      }
+      let row = ProductRow(
+        id: Self.newID(), catalogId: catalog.id, name: product.name, description: description,
+        createdAt: now, modifiedAt: now)
+      try row.insert(db)
+      return (row.record(in: catalog), .created)
+    }
+  }
+
+  func patchProduct(_ product: ProductReference, _ change: ProductChange) async throws
+    -> ProductRecord
+  {
+    try await write { db, now in
+      let catalog = try CatalogRow.require(db, product.catalog)
+      var row = try ProductRow.require(db, product.name, in: catalog)
+      if let description = change.properties?.description { row.description = description }
+      row.modifiedAt = now
+      try row.update(db)
+      return row.record(in: catalog)
+    }
+  }
+
+  func product(_ product: ProductReference) async throws -> ProductRecord {
+    try await read { db in
+      let catalog = try CatalogRow.require(db, product.catalog)
+      return try ProductRow.require(db, product.name, in: catalog).record(in: catalog)
+    }
+  }
+
+  func products(in catalog: CatalogReference, page: Page) async throws -> [ProductRecord] {
+    try await read { db in
+      let row = try CatalogRow.require(db, catalog)
+      let request: SQLRequest<ProductRow> = """
+        SELECT * FROM products WHERE catalogId = \(row.id) AND name NOT LIKE '.%'
+        ORDER BY name \(page.sql)
+        """
+      return try request.fetchAll(db).map { $0.record(in: row) }
+    }
+  }
+
+  func deleteProduct(_ product: ProductReference) async throws -> Bool {
+    try await write { db, _ in
+      let catalog = try CatalogRow.require(db, product.catalog)
+      guard let row = try ProductRow.find(db, product.name, in: catalog) else { return false }
+      let devices = try devicesCount(db, inProduct: row.id)
+      guard devices == 0 else {
+        throw ServiceFailure.conflict(
+          code: "ProductNotEmpty",
+          "\(devices) device(s) are in groups of the product '\(row.name)'. Move them to another "
+            + "group first.",
+          target: row.name)
+      }
+      return try row.delete(db)
+    }
+  }
+}
+
+private func tagText(_ tags: [String: String]) throws -> String {
+  String(decoding: try ServiceJSON.encoder().encode(tags), as: UTF8.self)
+}

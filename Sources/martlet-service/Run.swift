@@ -1,0 +1,114 @@
+// `martlet-service run`: listens until it is told to stop.
+
+import ArgumentParser
+import CrashService
+import Foundation
+import Hummingbird
+import Logging
+import NIOCore
+
+struct Run: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Listens for bridges and operators until SIGTERM or SIGINT.",
+    discussion: """
+      Prints one line on standard output when connections are accepted:
+        martlet-service: listening on http://127.0.0.1:8730
+      Logs go to standard error and never hold memory of a dump.
+
+      Examples:
+        martlet-service run --data ./service-data
+        martlet-service run --data ./service-data --port 0 --port-file ./port
+      """)
+
+  @Option(
+    help: "The folder that holds everything the service keeps. Made when it is missing.",
+    completion: .directory)
+  var data: String
+
+  @Option(help: "The address to listen on. The service has no log-in yet: keep it on loopback.")
+  var host = "127.0.0.1"
+
+  @Option(help: "The port to listen on; 0 lets the system choose.")
+  var port = 8730
+
+  @Option(help: "A file that gets the port once the service listens, for scripts.")
+  var portFile: String?
+
+  @Option(
+    help: "The least severe log line: trace, debug, info, notice, warning, error or critical.")
+  var logLevel = Logger.Level.notice
+
+  func validate() throws {
+    guard (0...65535).contains(port) else {
+      throw ValidationError("--port is a number from 0 to 65535, not \(port).")
+    }
+  }
+
+  func run() async throws {
+    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+    var logger = Logger(label: "martlet-service")
+    logger.logLevel = logLevel
+    do {
+      try await serve(logger: logger)
+    } catch {
+      FileHandle.standardError.write(Data("martlet-service: \(words(error))\n".utf8))
+      throw ExitCode.failure
+    }
+  }
+
+  private func serve(logger: Logger) async throws {
+    let service = try CrashService(dataFolder: URL(fileURLWithPath: data), logger: logger)
+    let portFile = portFile.map { URL(fileURLWithPath: $0) }
+    let host = host
+    let application = service.application(host: host, port: port) { port in
+      announce(host: host, port: port, portFile: portFile, logger: logger)
+    }
+    try await application.runService()
+  }
+
+  private func words(_ error: any Error) -> String {
+    switch error {
+    case let error as ServiceStartFailure: error.description
+    case let error as IOError: listenFailure(errno: error.errnoCode).description
+    case let error as SocketAddressError:
+      "Cannot listen on \(host): \(error). Choose an address of this machine with --host."
+    default: "\(error)"
+    }
+  }
+
+  private func listenFailure(errno code: Int32) -> ServiceStartFailure {
+    switch code {
+    case EADDRINUSE:
+      ServiceStartFailure(
+        code: .addressInUse, message: "Port \(port) on \(host) is in use",
+        remedy: "Stop what listens there (ss -ltnp shows it), or choose another port with --port")
+    case EACCES:
+      ServiceStartFailure(
+        code: .addressNotUsable, message: "This user may not listen on port \(port)",
+        remedy: "Choose a port above 1023 with --port")
+    default:
+      ServiceStartFailure(
+        code: .addressNotUsable,
+        message: "Cannot listen on \(host):\(port): \(String(cString: strerror(code)))",
+        remedy: "Choose an address of this machine with --host and a free port with --port")
+    }
+  }
+}
+
+/// Tells scripts and people that connections are accepted.
+private func announce(host: String, port: Int, portFile: URL?, logger: Logger) {
+  if let portFile {
+    do {
+      try Data("\(port)\n".utf8).write(to: portFile, options: .atomic)
+    } catch {
+      logger.error(
+        "cannot write the port file",
+        metadata: ["file": "\(portFile.path)", "reason": "\(error.localizedDescription)"])
+    }
+  }
+  let address = host.contains(":") ? "[\(host)]" : host
+  FileHandle.standardOutput.write(
+    Data("martlet-service: listening on http://\(address):\(port)\n".utf8))
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
