@@ -11,7 +11,6 @@ extension BoardConversation {
 
   func beginPass(now: Duration) {
     nextPoll = nil
-    hello?.dumpsWaiting = 0
     askNext(after: DumpKey(bootCount: 0, sequence: 0), now: now)
   }
 
@@ -33,6 +32,7 @@ extension BoardConversation {
 
   func receiveNone(_ sequence: UInt8, now: Duration) {
     guard requests.take(sequence, .next) != nil, stage == .asking else { return }
+    hello?.dumpsWaiting = 0
     closePass(now: now)
   }
 

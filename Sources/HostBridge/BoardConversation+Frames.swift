@@ -49,7 +49,6 @@ extension BoardConversation {
         return
       }
       lane = .idle
-      requests.removeAll()
       adopt(new)
       welcome(now: now)
     }
@@ -64,6 +63,9 @@ extension BoardConversation {
   private func welcome(now: Duration) {
     guard let hello else { return }
     nextPoll = nil
+    staleLeases = 0
+    leaseMissed = false
+    requests.removeAll()
     guard hello.lowestVersion...hello.highestVersion ~= linkProtocolVersion else {
       warn(
         "the board speaks versions \(hello.lowestVersion) to \(hello.highestVersion) of the link "

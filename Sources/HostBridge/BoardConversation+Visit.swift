@@ -13,7 +13,7 @@ extension BoardConversation {
   func beginVisit(now: Duration) {
     guard let hello else { return }
     actions.append(.hello(hello))
-    staleLeases = 0
+    leaseMissed = false
     leasePatienceEnds = now + settings.leasePatience
     nextPoll = nil
     if hello.deviceID == DeviceID() {
@@ -23,10 +23,12 @@ extension BoardConversation {
       return
     }
     askForLease()
-    if boardMayForward {
+    if !boardMayForward {
+      stage = .awaitingLease
+    } else if hello.dumpsWaiting > 0 {
       beginPass(now: now)
     } else {
-      stage = .awaitingLease
+      closePass(now: now)
     }
   }
 
@@ -69,8 +71,8 @@ extension BoardConversation {
   /// The service has no answer, or does not know the device.
   public func leaseUnavailable(nonce: [UInt8], now: Duration) -> [ConversationAction] {
     guard lane == .asked(nonce: nonce) else { return [] }
+    leaseMissed = true
     leaseSettled(isValid: false, now: now)
-    if stage == .resting { nextPoll = now + settings.leaseRetry }
     return takeActions()
   }
 
@@ -93,9 +95,11 @@ extension BoardConversation {
           return
         }
       }
+      leaseMissed = true
       leaseSettled(isValid: boardMayForward && allowed, now: now)
       return
     }
+    staleLeases = 0
     hello?.leaseState = status.state
     hello?.leaseSeconds = status.secondsLeft
     actions.append(
@@ -132,6 +136,7 @@ extension BoardConversation {
     }
     if let due = nextPoll, now >= due {
       nextPoll = nil
+      staleLeases = 0
       request(.who, now: now)
     }
   }
@@ -158,6 +163,6 @@ extension BoardConversation {
 
   func rest(now: Duration) {
     stage = .resting
-    nextPoll = now + settings.pollInterval
+    nextPoll = now + (leaseMissed ? settings.leaseRetry : settings.pollInterval)
   }
 }

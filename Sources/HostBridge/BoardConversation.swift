@@ -76,6 +76,8 @@ public final class BoardConversation {
   var failedReceipts = 0
   /// Leases of this visit that the board turned down for their nonce.
   var staleLeases = 0
+  /// This visit ends without the service's word on consent.
+  var leaseMissed = false
   /// When the wait for a lease ends for the boot agent.
   var leasePatienceEnds = Duration.zero
   var fetchTimer = FetchTimer()

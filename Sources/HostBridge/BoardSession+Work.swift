@@ -1,0 +1,148 @@
+// What takes time: the service's answer about consent, and the spool's disk.
+
+import DumpFormat
+import Foundation
+import LinkProtocol
+import ServiceAPI
+
+extension BoardSession {
+  func work(on job: Job) async {
+    switch job {
+    case .lease(let wish): await fetchLease(wish)
+    case .judge(let identity, let prologue, let bytes):
+      let judgement = await judge(identity, prologue, bytes)
+      perform(conversation.judged(identity, judgement, now: parts.clock.now))
+    case .store(let identity, let prologue, let bytes):
+      let verdict = await store(identity, prologue, bytes)
+      perform(conversation.settled(identity, verdict, now: parts.clock.now))
+    }
+  }
+
+  // MARK: - Consent
+
+  /// Asks the service, and again when the board has a newer nonce by then.
+  private func fetchLease(_ first: LeaseWish) async {
+    defer { isAskingForLease = false }
+    var wish: LeaseWish? = first
+    while let current = wish {
+      nextWish = nil
+      await fetchOneLease(current)
+      wish = nextWish
+    }
+  }
+
+  private func fetchOneLease(_ wish: LeaseWish) async {
+    let request = LeaseRequest(
+      nonce: Data(wish.nonce), buildId: wish.buildID, imageVersion: wish.imageVersion,
+      bootCount: wish.bootCount, uncapturedCrashes: wish.uncapturedCrashes)
+    do throws(ServiceFailure) {
+      let answer = try await parts.service.lease(device: wish.device, request)
+      if !answer.allowed { await purge(wish.device) }
+      perform(
+        conversation.leaseIssued(
+          Array(answer.lease), nonce: wish.nonce, allowed: answer.allowed, now: parts.clock.now))
+    } catch {
+      if Task.isCancelled { return }
+      let words =
+        error.status == 404
+        ? "the service does not know this device: claim it with: martlet device claim --device "
+          + wish.device
+        : "no lease: \(error)"
+      log.warning("\(words)")
+      emit(.leaseFailed) { $0.reason = words }
+      perform(conversation.leaseUnavailable(nonce: wish.nonce, now: parts.clock.now))
+    }
+  }
+
+  /// Consent is revoked: what is held of the device goes.
+  private func purge(_ device: String) async {
+    do throws(HostBridgeError) {
+      let count = try await parts.spool.purge(device: device)
+      guard count > 0 else { return }
+      log.warning("consent is revoked: purged \(count) spooled dumps of \(device.prefix(12))")
+      emit(.dumpPurged) {
+        $0.count = count
+        $0.reason = "consent is revoked"
+      }
+    } catch {
+      warn("consent is revoked, but the spool could not be purged: \(error)")
+    }
+  }
+
+  func note(_ status: LeaseStatus) {
+    guard status.refusal == .accepted else {
+      emit(.leaseFailed) {
+        $0.leaseState = "\(status.state)"
+        $0.reason = "the board did not accept the lease: \(status.refusal)"
+      }
+      log.warning("the board did not accept the lease: \(status.refusal)")
+      return
+    }
+    emit(status.state == .allowed ? .leaseGranted : .leaseDenied) {
+      $0.leaseState = "\(status.state)"
+      $0.leaseSeconds = status.secondsLeft
+    }
+    if status.state == .allowed {
+      log.info("the board holds a lease for \(status.secondsLeft) s")
+    } else {
+      log.info("crash dumps are not allowed for this board; it was told")
+    }
+  }
+
+  // MARK: - Dumps
+
+  private func judge(
+    _ identity: DumpIdentity, _ prologue: DumpPrologue, _ bytes: [UInt8]
+  ) async -> OfferJudgement {
+    do throws(HostBridgeError) {
+      switch try await parts.spool.standing(of: identity, prologue: bytes) {
+      case .unknown: return .wanted
+      case .known(.purged):
+        refuse(identity, prologue, "its consent was revoked after it was taken")
+        return .settled(.notWanted)
+      case .known: return .settled(.stored)
+      case .conflict:
+        refuse(identity, prologue, Self.conflictWords)
+        return .settled(.notNow)
+      }
+    } catch {
+      refuse(identity, prologue, "\(error)")
+      return .settled(.notNow)
+    }
+  }
+
+  private func store(
+    _ identity: DumpIdentity, _ prologue: DumpPrologue, _ bytes: [UInt8]
+  ) async -> ReceiptVerdict {
+    do throws(HostBridgeError) {
+      switch try await parts.spool.store(identity, prologue: prologue, bytes: bytes) {
+      case .stored:
+        log.info("spooled dump \(identity.key.text), \(bytes.count) B")
+        emit(.dumpSpooled, identity, prologue)
+        parts.uploader.wake()
+        return .stored
+      case .full:
+        refuse(
+          identity, prologue,
+          "the spool holds \(parts.spool.byteLimit) B, its limit; it empties when the service answers")
+        return .notNow
+      case .conflict:
+        refuse(identity, prologue, Self.conflictWords)
+        return .notNow
+      }
+    } catch {
+      refuse(identity, prologue, "\(error)")
+      return .notNow
+    }
+  }
+
+  private static let conflictWords =
+    "another dump of this device had the same boot count and sequence: was its flash replaced?"
+
+  private func refuse(_ identity: DumpIdentity, _ prologue: DumpPrologue, _ reason: String) {
+    // The line went away in the middle; the board will offer the dump again.
+    if Task.isCancelled { return }
+    log.warning("dump \(identity.key.text) is not taken: \(reason)")
+    emit(.dumpRefused, identity, prologue) { $0.reason = reason }
+  }
+}

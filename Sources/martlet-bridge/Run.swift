@@ -1,0 +1,132 @@
+// `martlet-bridge run`: serves boards until it is told to stop.
+
+import ArgumentParser
+import Foundation
+import HostBridge
+import Logging
+import SerialLink
+import ServiceLifecycle
+
+struct Run: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Serve one or more boards until interrupted.",
+    discussion: """
+      For every board the bridge fetches a lease from the service (the product owner's consent), \
+      takes the crash dumps that wait on the board, keeps them in a folder until the service has \
+      stored them, and shows the board's console. The board releases a dump only when it is safe \
+      in that folder.
+
+      A board's address is one of
+        unix:/tmp/board.sock            a Unix socket, such as an emulator's serial port
+        tcp:localhost:4321              a TCP port
+        tty:/dev/ttyUSB0?baud=115200    a serial port (115200 baud unless told)
+      The bridge waits for a board that is not there yet.
+
+      Examples:
+        martlet-bridge run --board tty:/dev/ttyUSB0 --console
+        martlet-bridge run --board unix:/tmp/a.sock --board unix:/tmp/b.sock --events bridge.jsonl
+        martlet-bridge run --board tcp:lab-7:4321 --service https://crashes.example.org
+
+      The bridge's own messages go to standard error. Interrupt (Ctrl-C) or terminate it at any \
+      time: what was acknowledged is safe, the rest is fetched again.
+      """)
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Where a board is; repeat it for more boards.", valueName: "address"))
+  var board: [String] = []
+
+  @Option(name: .long, help: ArgumentHelp("The crash service's address.", valueName: "url"))
+  var service = "http://127.0.0.1:8730"
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Where dumps rest until the service has them. (default: ~/.local/state/martlet/spool)",
+      valueName: "folder"))
+  var spool: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Most MiB of dumps to keep; beyond it boards keep theirs.", valueName: "MiB"))
+  var spoolLimit = 256
+
+  @Flag(
+    name: .long,
+    help: "Show the boards' consoles on standard output; lines typed here go to the first board.")
+  var console = false
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Append events to this file, one JSON object a line; - for standard output.",
+      valueName: "file"))
+  var events: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "How often to renew a board's lease, which is how soon a change of consent is noticed.",
+      valueName: "seconds"))
+  var leaseInterval = 30.0
+
+  @Option(name: .long, help: "Least severe messages shown: debug, info, warning or error.")
+  var logLevel: Logger.Level = .info
+
+  func validate() throws {
+    if board.isEmpty {
+      throw ValidationError("Which board? Add --board tty:/dev/ttyUSB0, for example.")
+    }
+    if !(leaseInterval >= 0.05 && leaseInterval <= 86_400) {
+      throw ValidationError("--lease-interval takes seconds from 0.05 to 86400.")
+    }
+    if !(1...1_048_576 ~= spoolLimit) {
+      throw ValidationError("--spool-limit takes MiB from 1 to 1048576.")
+    }
+    if console, events == "-" {
+      throw ValidationError(
+        "--console and --events - both want standard output; write the events to a file.")
+    }
+  }
+
+  func run() async throws {
+    let level = logLevel
+    LoggingSystem.bootstrap { PlainLog(label: $0, level: level) }
+    let addresses = try board.map { try BoardAddress(parsing: $0) }
+    guard Set(addresses).count == addresses.count else {
+      throw ValidationError("A board is named twice.")
+    }
+    let sink = try EventFile.sink(events)
+    let store = try Spool(folder: spool ?? Self.standardSpool, byteLimit: spoolLimit << 20)
+    let client = try HTTPServiceClient(service: service)
+    let uploader = Uploader(
+      spool: store, service: client, log: Logger(label: "uploader"), events: sink)
+    let parts = BridgeParts(spool: store, service: client, uploader: uploader, events: sink)
+    let settings = ConversationSettings(pollInterval: .seconds(leaseInterval))
+    let sessions = addresses.map { address in
+      let name = addresses.count > 1 ? address : nil
+      let output = console ? ConsoleOutput.sink(for: name) : { @Sendable _ in }
+      return BoardSession(address: address, parts: parts, settings: settings, console: output)
+    }
+    if console, let first = sessions.first { ConsoleInput.start(into: first) }
+
+    var quiet = Logger(label: "bridge")
+    quiet.logLevel = .warning
+    let group = ServiceGroup(
+      configuration: .init(
+        services: [.init(service: Bridge(sessions: sessions, uploader: uploader))],
+        gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
+    try await group.run()
+  }
+
+  /// Where the XDG base directories put what must outlive a restart.
+  private static var standardSpool: String {
+    let environment = ProcessInfo.processInfo.environment
+    if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") {
+      return state + "/martlet/spool"
+    }
+    return NSHomeDirectory() + "/.local/state/martlet/spool"
+  }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
