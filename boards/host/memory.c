@@ -3,6 +3,8 @@
 #if defined(__linux__) || defined(__APPLE__)
 #include "internal.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Board addresses ----------------------------------------------------------------------- */
@@ -129,6 +131,16 @@ martlet_hal_status martlet_hal_entropy(uint8_t *buffer, size_t length) {
     martlet_host_noise(&board->chance_entropy, buffer, length);
   martlet_host_leave(board);
   return status;
+}
+
+/* ---- Deliberate crashes -------------------------------------------------------------------- */
+
+/* There is no fault entry to trap into, and the contract says that the call does not return. */
+void martlet_hal_crash(const uint8_t *reason, uint32_t length, uint32_t trap) {
+  int shown = reason ? (int)(length < 256 ? length : 256) : 0;
+  fprintf(stderr, "martlet_hal_crash: trap 0x%x: %.*s\n", (unsigned)trap, shown,
+          reason ? (const char *)reason : "");
+  abort();
 }
 
 #endif
