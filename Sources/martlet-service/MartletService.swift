@@ -11,8 +11,8 @@ struct MartletService: AsyncParsableCommand {
     commandName: "martlet-service",
     abstract: "Stores the crash dumps of boards whose owners consent.",
     discussion: """
-      The service keeps everything in one folder: management data in martlet.sqlite, dumps in one
-      store per region (eu.sqlite, us-east.sqlite, us-west.sqlite). Bridges send it dumps,
+      The service keeps everything in one folder: management data in martlet.sqlite, dumps in one \
+      store per region (eu.sqlite, us-east.sqlite, us-west.sqlite). Bridges send it dumps, \
       operators manage it with martlet.
       """,
     subcommands: [Run.self], defaultSubcommand: Run.self)

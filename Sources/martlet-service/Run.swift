@@ -45,6 +45,8 @@ struct Run: AsyncParsableCommand {
   }
 
   func run() async throws {
+    // What the service writes is for its own user alone.
+    umask(0o077)
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: "martlet-service")
     logger.logLevel = logLevel

@@ -1,0 +1,102 @@
+// Options that many commands share.
+
+import ArgumentParser
+import Foundation
+import ServiceAPI
+
+/// How answers are printed.
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+  case json
+  case table
+}
+
+/// Where the service is and how its answers are shown.
+struct ServiceOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The service's address. (default: $MARTLET_SERVICE, the configuration, \(Defaults.service))"))
+  var service: String?
+
+  @Option(name: [.short, .long], help: "How answers are printed.")
+  var output = OutputFormat.table
+
+  func client() throws -> ServiceClient {
+    let text =
+      try service ?? Defaults.environment("MARTLET_SERVICE") ?? Defaults.load().service
+      ?? Defaults.service
+    guard let url = URL(string: text), ["http", "https"].contains(url.scheme), url.host != nil
+    else {
+      throw CommandFailure(
+        message: "'\(text)' is not the address of a service.",
+        remedy: "Write it as in http://127.0.0.1:8730.")
+    }
+    return ServiceClient(address: text.hasSuffix("/") ? String(text.dropLast()) : text)
+  }
+}
+
+/// Which resource group.
+struct ScopeOptions: ParsableArguments {
+  @Option(
+    name: [.customShort("g"), .long],
+    help: "The resource group. (default: the configuration, default)")
+  var resourceGroup: String?
+
+  @Option(help: "The subscription. (default: the configuration, a GUID of zeros)")
+  var subscription: String?
+
+  func scope() throws -> CatalogScope {
+    let defaults = try Defaults.load()
+    return CatalogScope(
+      subscription: subscription ?? defaults.subscription ?? CatalogScope.defaultSubscription,
+      resourceGroup: resourceGroup ?? defaults.resourceGroup ?? CatalogScope.defaultResourceGroup)
+  }
+}
+
+/// Which catalog.
+struct CatalogOptions: ParsableArguments {
+  @Option(
+    name: [.short, .long],
+    help: "The catalog. (default: $MARTLET_CATALOG, the configuration, default)")
+  var catalog: String?
+
+  @OptionGroup var scope: ScopeOptions
+
+  func reference() throws -> CatalogReference {
+    CatalogReference(scope: try scope.scope(), name: try Self.name(catalog))
+  }
+
+  /// The catalog's name, from an option or from the defaults.
+  static func name(_ option: String?) throws -> String {
+    try option ?? Defaults.environment("MARTLET_CATALOG") ?? Defaults.load().catalog
+      ?? Defaults.catalog
+  }
+}
+
+/// Which product.
+struct ProductOptions: ParsableArguments {
+  @OptionGroup var catalog: CatalogOptions
+
+  @Option(name: [.short, .long], help: "The product.")
+  var product: String
+
+  func reference() throws -> ProductReference {
+    ProductReference(catalog: try catalog.reference(), name: product)
+  }
+}
+
+/// Which device group.
+struct DeviceGroupOptions: ParsableArguments {
+  @OptionGroup var product: ProductOptions
+
+  @Option(name: [.short, .long], help: "The device group.")
+  var deviceGroup: String
+
+  func reference() throws -> DeviceGroupReference {
+    DeviceGroupReference(product: try product.reference(), name: deviceGroup)
+  }
+}
+
+extension CrashDumpsCollection: ExpressibleByArgument {}
+extension RegionalDataBoundary: ExpressibleByArgument {}
+extension OSFeedType: ExpressibleByArgument {}
+extension UpdatePolicy: ExpressibleByArgument {}

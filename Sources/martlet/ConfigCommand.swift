@@ -1,0 +1,68 @@
+// `martlet config`: the defaults that commands take.
+
+import ArgumentParser
+import ServiceAPI
+
+struct ConfigCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "config", abstract: "Defaults that commands take when an option is absent.",
+    subcommands: [Set.self, Show.self])
+
+  struct Set: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Sets defaults; those that are not named stay. An empty value removes one.")
+    @Option(help: "The service's address.") var service: String?
+    @Option(name: [.short, .long], help: "The catalog.") var catalog: String?
+    @Option(name: [.customShort("g"), .long], help: "The resource group.")
+    var resourceGroup: String?
+    @Option(help: "The subscription.") var subscription: String?
+
+    func validate() throws {
+      guard [service, catalog, resourceGroup, subscription].contains(where: { $0 != nil }) else {
+        throw ValidationError("Nothing to set. Give at least one of the options.")
+      }
+    }
+
+    func run() async throws {
+      var defaults = try Defaults.load()
+      set(&defaults.service, service)
+      set(&defaults.catalog, catalog)
+      set(&defaults.resourceGroup, resourceGroup)
+      set(&defaults.subscription, subscription)
+      try defaults.save()
+    }
+
+    private func set(_ value: inout String?, _ new: String?) {
+      if let new { value = new.isEmpty ? nil : new }
+    }
+  }
+
+  struct Show: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Shows the defaults as commands see them, environment included.")
+    @Option(name: [.short, .long], help: "How the answer is printed.")
+    var output = OutputFormat.table
+
+    func run() async throws {
+      let defaults = try Defaults.load()
+      try output.show(
+        Row(
+          file: Defaults.file.path,
+          service: Defaults.environment("MARTLET_SERVICE") ?? defaults.service ?? Defaults.service,
+          catalog: try CatalogOptions.name(nil),
+          resourceGroup: defaults.resourceGroup ?? CatalogScope.defaultResourceGroup,
+          subscription: defaults.subscription ?? CatalogScope.defaultSubscription))
+    }
+  }
+
+  private struct Row: TableRow {
+    static let titles = ["File", "Service", "Catalog", "ResourceGroup", "Subscription"]
+    var file: String
+    var service: String
+    var catalog: String
+    var resourceGroup: String
+    var subscription: String
+
+    var cells: [String] { [file, service, catalog, resourceGroup, subscription] }
+  }
+}

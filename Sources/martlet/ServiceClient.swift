@@ -1,0 +1,137 @@
+// Speaks to the service.
+
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOHTTP1
+import ServiceAPI
+
+/// One service, and its errors in words.
+struct ServiceClient: Sendable {
+  /// The largest answer that is read, bytes.
+  static let largestAnswer = 64 << 20
+
+  /// Without a slash at the end.
+  let address: String
+
+  func get<Answer: Decodable>(_ path: String, _ type: Answer.Type = Answer.self) async throws
+    -> Answer
+  {
+    try decode(try await send(.GET, path).body)
+  }
+
+  func put<Answer: Decodable>(_ path: String, _ body: some Encodable) async throws -> Answer {
+    try decode(try await send(.PUT, path, body).body)
+  }
+
+  func patch<Answer: Decodable>(_ path: String, _ body: some Encodable) async throws -> Answer {
+    try decode(try await send(.PATCH, path, body).body)
+  }
+
+  /// - Returns: false when there was nothing to delete.
+  func delete(_ path: String) async throws -> Bool {
+    try await send(.DELETE, path).status != .noContent
+  }
+
+  /// Every page of a list.
+  func list<Item: Codable & Equatable & Sendable>(
+    _ path: String, method: HTTPMethod = .GET, query: [(String, String)] = []
+  ) async throws -> [Item] {
+    var items: [Item] = []
+    var next: String? = address + encoded(path) + text(query)
+    while let url = next {
+      let page: ResourceList<Item> = try decode(try await sendTo(url, method, nil).body)
+      items += page.value
+      next = page.nextLink
+    }
+    return items
+  }
+
+  /// The bytes behind a path.
+  func bytes(_ path: String) async throws -> Data { try await send(.GET, path).body }
+
+  /// Starts an operation and waits until it is done.
+  func perform(_ path: String, _ body: some Encodable) async throws {
+    let start = try await send(.POST, path, body)
+    guard let location = start.headers.first(name: "Location") else { return }
+    while true {
+      let answer = try await sendTo(location, .GET, nil)
+      guard answer.status == .accepted else { return }
+      let wait = answer.headers.first(name: "Retry-After").flatMap(Int.init) ?? 1
+      try await Task.sleep(for: .seconds(min(max(wait, 1), 30)))
+    }
+  }
+
+  // MARK: - One request
+
+  private struct Answer {
+    var status: HTTPResponseStatus
+    var headers: HTTPHeaders
+    var body: Data
+  }
+
+  private func send(_ method: HTTPMethod, _ path: String, _ body: (any Encodable)? = nil)
+    async throws -> Answer
+  {
+    try await sendTo(address + encoded(path), method, body)
+  }
+
+  private func sendTo(_ url: String, _ method: HTTPMethod, _ body: (any Encodable)?) async throws
+    -> Answer
+  {
+    var request = HTTPClientRequest(url: url)
+    request.method = method
+    request.headers.add(name: "Accept", value: "application/json")
+    if let body {
+      request.headers.add(name: "Content-Type", value: "application/json")
+      request.body = .bytes(ByteBuffer(bytes: try ServiceJSON.encoder().encode(body)))
+    }
+    let answer: Answer
+    do {
+      let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+      let bytes = try await response.body.collect(upTo: Self.largestAnswer)
+      answer = Answer(
+        status: response.status, headers: response.headers, body: Data(bytes.readableBytesView))
+    } catch {
+      throw CommandFailure(
+        message: "The service at \(address) does not answer: \(error).",
+        remedy: "Start it with martlet-service run --data <folder>, or name another one with "
+          + "--service or martlet config set --service.")
+    }
+    guard (200..<300).contains(Int(answer.status.code)) else { throw failure(answer) }
+    return answer
+  }
+
+  private func failure(_ answer: Answer) -> CommandFailure {
+    if let body = try? ServiceJSON.decoder().decode(ServiceErrorBody.self, from: answer.body) {
+      return CommandFailure(message: "\(body.error.message) (\(body.error.code))")
+    }
+    return CommandFailure(
+      message:
+        "\(address) answered \(answer.status.code) \(answer.status.reasonPhrase), and not as "
+        + "a Martlet crash service does.",
+      remedy: "Check the address in --service.")
+  }
+
+  private func decode<Value: Decodable>(_ data: Data) throws -> Value {
+    do {
+      return try ServiceJSON.decoder().decode(Value.self, from: data)
+    } catch {
+      throw CommandFailure(
+        message: "\(address) answered something that this version does not understand.",
+        remedy: "Check that martlet and martlet-service are of the same release.")
+    }
+  }
+
+  private func encoded(_ path: String) -> String {
+    path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? path
+  }
+
+  private func text(_ query: [(String, String)]) -> String {
+    let allowed = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "-._~$"))
+    let pairs = query.map {
+      "\($0)=\($1.addingPercentEncoding(withAllowedCharacters: allowed) ?? $1)"
+    }
+    return pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&")
+  }
+}
