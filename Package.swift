@@ -17,6 +17,7 @@ let hosted = board == nil && !fuzzing
 let strict = Context.environment["MARTLET_STRICT"] != nil
 let swiftSettings: [SwiftSetting] =
   [.swiftLanguageMode(.v6)] + (strict ? [.treatAllWarnings(as: .error)] : [])
+  + (fuzzing ? [.unsafeFlags(["-sanitize=fuzzer,address"])] : [])
 let cSettings: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
 
 // MARK: - Compiled for both worlds
@@ -53,7 +54,7 @@ let deviceModules: [Target] = [
 
 let firmwareModules: [Target] = [
   .target(
-    name: "Board", dependencies: ["BoardHAL"], path: "boards/\(board ?? "ast1030-evb")",
+    name: "Board", dependencies: ["BoardHAL", "CortexM4F"], path: "boards/\(board ?? "ast1030-evb")",
     exclude: ["memory.ld", "toolset.json", "README.md"]),
   .target(name: "CortexM4F", dependencies: ["BoardHAL"], path: "boards/cortex-m4f"),
   .target(name: "DemoFaults", dependencies: ["BoardHAL"], path: "CShims/DemoFaults"),
@@ -65,17 +66,31 @@ let firmwareModules: [Target] = [
 
 // MARK: - Fuzzing
 
-let fuzzSettings: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer,address", "-parse-as-library"])]
-func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+/// What fuzzers do with their input. Tests replay recorded inputs through the same functions.
+let fuzzBodies: Target = .target(
+  name: "FuzzBodies", dependencies: ["DumpAnalysis", "DumpFormat", "GDBSession", "LinkProtocol"],
+  path: "Fuzz/Bodies", swiftSettings: swiftSettings)
+
+/// A program that hands its command line to libFuzzer.
+func fuzzer(_ name: String) -> Target {
   .executableTarget(
-    name: name, dependencies: dependencies, path: "Fuzz/\(name)",
-    swiftSettings: swiftSettings + fuzzSettings,
-    linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])])
+    name: name, dependencies: ["FuzzBodies", "FuzzDriver"], path: "Fuzz/\(name)",
+    swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])],
+    linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
 }
 
 let fuzzModules: [Target] = [
-  fuzz("FuzzDumpDecoder", ["DumpAnalysis", "DumpFormat"]),
-  fuzz("FuzzFrameDecoder", ["LinkProtocol"]),
+  module("DumpAnalysis", ["DumpFormat"]),
+  // The protocol engine alone: the rest of the module starts processes.
+  .target(
+    name: "GDBSession", dependencies: ["DumpAnalysis", "DumpFormat"],
+    path: "Sources/GDBSession/RemoteProtocol", swiftSettings: swiftSettings),
+  fuzzBodies,
+  .target(name: "FuzzDriver", path: "Fuzz/Driver"),
+  fuzzer("FuzzDumpDecoder"),
+  fuzzer("FuzzFrameDecoder"),
+  fuzzer("FuzzELFReader"),
+  fuzzer("FuzzRemoteStub"),
 ]
 
 // MARK: - Host
@@ -94,13 +109,12 @@ let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 
-let analysis: Target = module("DumpAnalysis", ["DumpFormat"])
-
 let hostModules: [Target] = [
   .target(
     name: "BoardHost", dependencies: ["BoardHAL"], path: "boards/host", exclude: ["README.md"],
     cSettings: cSettings),
-  analysis,
+  module("DumpAnalysis", ["DumpFormat"]),
+  fuzzBodies,
   module("ServiceAPI", ["DumpFormat"]),
   module("SerialLink", [logging, nioCore, nioPosix]),
   module(
@@ -110,7 +124,7 @@ let hostModules: [Target] = [
   module(
     "CrashService",
     ["DumpAnalysis", "DumpFormat", "ServiceAPI", grdb, hummingbird, logging, nioCore]),
-  module("GDBSession", ["DumpAnalysis", subprocess]),
+  module("GDBSession", ["DumpAnalysis", "DumpFormat", subprocess]),
   program("martlet-bridge", ["HostBridge", argumentParser, lifecycle, logging]),
   program("martlet-service", ["CrashService", argumentParser, hummingbird, logging]),
   program("martlet", ["DumpAnalysis", "GDBSession", "ServiceAPI", argumentParser, httpClient]),
@@ -132,7 +146,9 @@ let testTargets: [Target] = [
   tests("LinkProtocolTests", deviceTestDependencies),
   tests("CaptureTests", deviceTestDependencies),
   tests("BoardHostTests", deviceTestDependencies),
-  tests("DumpAnalysisTests", ["DumpAnalysis", "DumpFormat", "GDBSession", "MartletTestKit"]),
+  tests(
+    "DumpAnalysisTests", ["DumpAnalysis", "DumpFormat", "FuzzBodies", "GDBSession"],
+    resources: [.copy("Golden")]),
   tests(
     "HostBridgeTests",
     [
@@ -181,7 +197,7 @@ let package = Package(
   dependencies: hosted ? hostDependencies : [],
   targets: deviceModules
     + (board != nil ? firmwareModules : [])
-    + (fuzzing ? [analysis] + fuzzModules : [])
+    + (fuzzing ? fuzzModules : [])
     + (hosted
       ? hostModules + testTargets.filter { chosenTests?.contains($0.name) ?? true } : [])
 )

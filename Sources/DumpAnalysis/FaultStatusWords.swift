@@ -169,6 +169,7 @@ extension FaultStatusWords {
     case .stackOverflow: return "stack overflow"
     case .nestedFault: return "fault inside the fault path"
     case .nmi: return "non-maskable interrupt that nobody handles"
+    case .unhandledException: return "exception that nobody handles"
     case .hardFault, .memManage, .busFault, .usageFault: break
     }
     let all = cfsrBits + hfsrBits + dfsrBits

@@ -152,7 +152,7 @@ public struct GDBRemoteStub: Sendable {
     case .memManage, .stackOverflow, .nestedFault: return 11
     case .swiftTrap: return 5
     case .crash, .assertion, .abort: return 6
-    case .watchdogWarning, .watchdogReset, .nmi: return 2
+    case .watchdogWarning, .watchdogReset, .nmi, .unhandledException: return 2
     }
   }
 }
