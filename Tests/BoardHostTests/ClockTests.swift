@@ -84,7 +84,10 @@ import Testing
       _ = halWatchdogStart(timeoutMilliseconds: 100, warningMilliseconds: 0)
       board.setClock(to: 1 << 40)
       #expect(board.state == .running)
-      board.advance(by: .milliseconds(100))
+      halWatchdogFeed()
+      board.advance(by: .milliseconds(99))
+      #expect(board.state == .running)
+      board.advance(by: .milliseconds(1))
       #expect(board.state == .reset)
     }
   }
@@ -122,6 +125,24 @@ import Testing
     #expect(board.counters.bites == 0)
     #expect(board.counters.contextViolations == 1)
     #expect(try board.nor(at: ring, count: 1) == [0x77])
+  }
+
+  @Test func `an operation that outlasts warning and bite is followed by the warning`() throws {
+    let board = try EmulatedBoard()
+    board.setFlashTakesTime(true)
+    var entered = 0
+    board.withWarningHandler({
+      entered += 1
+      #expect(program([0x77], at: ring + sector) == .failed, "the bite ends a fault path unfed")
+      halWatchdogFeed()
+    }) {
+      board.run {
+        _ = halWatchdogStart(timeoutMilliseconds: 40, warningMilliseconds: 10)
+        #expect(halFlashErase(ring) == .ok)
+      }
+    }
+    #expect(entered == 1)
+    #expect(board.pendingReset == .watchdog)
   }
 
   @Test func `a warning that nobody handles is counted and the bite follows`() throws {

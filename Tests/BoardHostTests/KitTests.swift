@@ -46,6 +46,12 @@ import Testing
     #expect(link.receive() == [])
     link.advance(ticks: 4)
     #expect(link.receive() == Array(0..<20))
+    link.faults.delay = 3...3
+    link.send([1])
+    link.advance(ticks: 2)
+    #expect(link.receive() == [])
+    link.advance()
+    #expect(link.receive() == [1])
   }
 
   @Test func `a bad link shows every fault, and the same ones again`() {

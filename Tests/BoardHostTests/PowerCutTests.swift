@@ -112,6 +112,20 @@ import Testing
     }
   }
 
+  @Test func `programming one of many unstable bytes firms that one alone`() throws {
+    let board = try EmulatedBoard()
+    board.injectPowerCut(at: 1, torn: .unstable, wholePage: true)
+    board.run {
+      #expect(program(filled(0, 8), at: ring) == .failed)
+      board.powerCycle()
+      #expect(program([0xFF], at: ring + 3) == .ok)
+      for i in 0..<8 as Range<UInt32> {
+        let reads = Set((0..<100).map { _ in read(1, at: ring + i).bytes[0] })
+        #expect(i == 3 ? reads.count == 1 : reads.count > 5)
+      }
+    }
+  }
+
   @Test func `a torn page tears all its bytes, before the cut and behind it`() throws {
     let board = try EmulatedBoard()
     board.injectPowerCut(at: 156 + 10, torn: .half, wholePage: true)
