@@ -55,7 +55,18 @@ void martlet_host_restart_time(martlet_host_board *board) {
 }
 
 static uint64_t shown(const martlet_host_board *board) {
-  return board->elapsed + (uint64_t)board->clock_offset + board->dead_time;
+  return board->elapsed + board->clock_offset + board->dead_time;
+}
+
+static void show(martlet_host_board *board, uint64_t us) {
+  board->clock_offset = us - board->elapsed - board->dead_time;
+}
+
+/* `us` moved by `by`, held between zero and the largest number. */
+static uint64_t jumped(uint64_t us, int64_t by) {
+  uint64_t far = by < 0 ? 0 - (uint64_t)by : (uint64_t)by;
+  if (by < 0) return far > us ? 0 : us - far;
+  return far > UINT64_MAX - us ? UINT64_MAX : us + far;
 }
 
 uint64_t martlet_hal_monotonic_us(void) {
@@ -67,8 +78,7 @@ uint64_t martlet_hal_monotonic_us(void) {
     board->counters.refused++;
     board->dead_time += MARTLET_DEAD_STEP_US;
   } else if (board->jump_left > 0 && --board->jump_left == 0) {
-    int64_t back = (int64_t)-shown(board);
-    board->clock_offset += board->jump_by < back ? back : board->jump_by;
+    show(board, jumped(shown(board), board->jump_by));
   }
   uint64_t us = shown(board);
   martlet_host_leave(board);
@@ -99,7 +109,7 @@ uint64_t martlet_host_clock(martlet_host_board *board) {
 
 void martlet_host_set_clock(martlet_host_board *board, uint64_t us) {
   if (!martlet_host_enter(board)) return;
-  board->clock_offset = (int64_t)(us - board->elapsed - board->dead_time);
+  show(board, us);
   martlet_host_leave(board);
 }
 

@@ -54,7 +54,7 @@ struct martlet_host_board {
 
   /* Time. The clock shows elapsed plus offset; the watchdog counts in elapsed alone. */
   uint64_t elapsed;
-  int64_t clock_offset;
+  uint64_t clock_offset; /* wraps: a clock may be set back */
   uint64_t clock_step;
   uint64_t dead_time;
   bool auto_advance;
