@@ -48,19 +48,7 @@ public struct ConsentGate {
   /// Seconds for which the gate stays open; 0 when it is closed.
   public func secondsLeft(at monotonic: UInt64) -> UInt32 {
     guard state(at: monotonic) == .allowed else { return 0 }
-    var left = bytes.load64(at: 24) - clock.update(monotonic)
-    var seconds: UInt32 = 0
-    // At most 172,800 whole seconds: subtracting powers of two spares the device a 64-bit division.
-    var step: UInt32 = 1 << 17
-    while step > 0 {
-      let micros = UInt64(step) * 1_000_000
-      if left >= micros {
-        left -= micros
-        seconds += step
-      }
-      step >>= 1
-    }
-    return seconds
+    return wholeSeconds(bytes.load64(at: 24) - clock.update(monotonic))
   }
 
   /// Epoch of the last lease accepted since power-on; 0 before the first.
@@ -106,7 +94,7 @@ public struct ConsentGate {
     write(
       state: lease.isAllowed ? .allowed : .denied, dumpsPerFingerprint: lease.dumpsPerFingerprint,
       epoch: lease.epoch, acceptedAt: now,
-      expiresAt: lease.isAllowed ? now + UInt64(lease.lifetime) * 1_000_000 : now)
+      expiresAt: lease.isAllowed ? now + UInt64(widening: lease.lifetime) * 1_000_000 : now)
   }
 
   private var bytes: UnsafeRawPointer { UnsafeRawPointer(memory) }

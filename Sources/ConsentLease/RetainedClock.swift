@@ -86,3 +86,20 @@ public struct RetainedClock {
 
   private func seal() { memory.store32(checksum, at: 28) }
 }
+
+/// Whole seconds in `microseconds`; `UInt32.max` when there are more. It subtracts powers of two, so
+/// that a device without a 64-bit division needs none.
+public func wholeSeconds(_ microseconds: UInt64) -> UInt32 {
+  var rest = microseconds
+  var seconds: UInt32 = 0
+  var step: UInt32 = 1 << 31
+  while step > 0 {
+    let part = UInt64(widening: step) * 1_000_000
+    if rest >= part {
+      rest -= part
+      seconds += step
+    }
+    step >>= 1
+  }
+  return rest >= 1_000_000 ? .max : seconds
+}

@@ -1,7 +1,7 @@
 // The closed lists of a dump's prologue: what happened, and why the boot before it had started.
 
 /// What ended the application. The numbers are those of docs/formats/dump.md and stay.
-public enum CrashKind: UInt8, Sendable, CaseIterable {
+public enum CrashKind: UInt8, Sendable {
   case hardFault = 1
   case memManage = 2
   case busFault = 3
@@ -15,10 +15,11 @@ public enum CrashKind: UInt8, Sendable, CaseIterable {
   case stackOverflow = 11
   case nestedFault = 12
   case nmi = 13
+  case unhandledException = 14
 }
 
 /// Why a boot started. The numbers are those of the HAL contract and stay.
-public enum ResetCause: UInt8, Sendable, CaseIterable {
+public enum ResetCause: UInt8, Sendable {
   case unknown = 0
   case powerOn = 1
   case watchdog = 2

@@ -4,7 +4,7 @@
 ///
 /// Identical crashes have the same one on every device, because it depends on the image and the
 /// place in it alone.
-public struct Fingerprint: Equatable, Hashable, Sendable {
+public struct Fingerprint: Hashable, Sendable {
   public var rawValue: UInt64
 
   public init(rawValue: UInt64) { self.rawValue = rawValue }
@@ -21,7 +21,7 @@ public struct Fingerprint: Equatable, Hashable, Sendable {
   }
 
   private mutating func feed(_ byte: UInt8) {
-    rawValue = (rawValue ^ UInt64(byte)) &* 0x100_0000_01B3
+    rawValue = (rawValue ^ UInt64(widening: UInt32(byte))) &* 0x100_0000_01B3
   }
 
   private mutating func feed(_ word: UInt32) {

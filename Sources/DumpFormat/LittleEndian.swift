@@ -20,7 +20,7 @@ extension UnsafeRawPointer {
   /// The 64-bit number at `offset`.
   @inline(__always)
   public func load64(at offset: Int) -> UInt64 {
-    UInt64(load32(at: offset)) | UInt64(load32(at: offset + 4)) << 32
+    UInt64(littleEndian: loadUnaligned(fromByteOffset: offset, as: UInt64.self))
   }
 }
 
@@ -46,7 +46,17 @@ extension UnsafeMutableRawPointer {
   /// Stores a 64-bit number at `offset`.
   @inline(__always)
   public func store64(_ value: UInt64, at offset: Int) {
-    store32(UInt32(truncatingIfNeeded: value), at: offset)
-    store32(UInt32(truncatingIfNeeded: value >> 32), at: offset + 4)
+    storeBytes(of: value.littleEndian, toByteOffset: offset, as: UInt64.self)
+  }
+}
+
+extension UInt64 {
+  /// A 32-bit number, widened.
+  ///
+  /// The library's own conversion is generic, and its code for 32-bit targets refers to array storage,
+  /// which firmware built with `-no-allocations` may not.
+  @inline(__always)
+  public init(widening value: UInt32) {
+    self = unsafeBitCast((value.littleEndian, 0 as UInt32), to: UInt64.self).littleEndian
   }
 }

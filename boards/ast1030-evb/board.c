@@ -173,7 +173,6 @@ martlet_image martlet_hal_image(void) {
 }
 
 martlet_hal_status martlet_hal_entropy(uint8_t *buffer, size_t length) {
-  SCU_RNG_CONTROL = 0;
   for (size_t i = 0; i < length; i++) buffer[i] = (uint8_t)SCU_RNG_DATA;
   return MARTLET_HAL_OK;
 }

@@ -44,8 +44,7 @@ enum { CLOCK_TIMER = 1, WARNING_TIMER = 2, EARLY_WARNING_IRQ = 17 };
 #define WDT_RESTART_MAGIC 0x4755u
 #define WDT_ENABLE_RESET 3u
 
-/* Random numbers */
-#define SCU_RNG_CONTROL REG32(0x7E6E2524)
+/* Random numbers: the data register needs no enabling. */
 #define SCU_RNG_DATA REG32(0x7E6E2540)
 
 /* Flash controller, chip enable 0 */

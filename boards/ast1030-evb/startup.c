@@ -2,7 +2,6 @@
  *
  * In C because the vector table is data at a fixed address, and because memory is not set up yet
  * when the first instruction runs. */
-#include "ast1030_evb.h"
 #include "martlet_cortex_m4f.h"
 #include "registers.h"
 
@@ -10,6 +9,7 @@ extern uint32_t martlet_stack_top[], martlet_data_start[], martlet_data_end[], m
     martlet_bss_start[], martlet_bss_end[];
 
 void martlet_board_start(void);
+int main(int argc, char **argv);
 
 __attribute__((noreturn, used)) void martlet_board_reset(void) {
   const uint32_t *from = martlet_data_load;
@@ -20,7 +20,7 @@ __attribute__((noreturn, used)) void martlet_board_reset(void) {
   __asm volatile("dsb\nisb" ::: "memory");
   martlet_cortex_m4f_start();
   martlet_board_start();
-  martlet_application_main();
+  main(0, 0);
   martlet_hal_reset(MARTLET_RESET_SOFTWARE);
   for (;;) {
   }

@@ -173,6 +173,23 @@ __attribute__((used, noreturn)) void martlet_fault_run(const martlet_fault_conte
   }
 }
 
+/* Naked, so that no register changes between the caller and the trap. Each comparison leaves r0 and
+ * r1 alone. */
+__attribute__((naked, noreturn)) void martlet_hal_crash(const uint8_t *reason, uint32_t length,
+                                                        uint32_t trap) {
+  __asm volatile(
+      "cmp r2, %[assertion]\n"
+      "beq 1f\n"
+      "cmp r2, %[abort]\n"
+      "beq 2f\n"
+      "udf %[crash]\n"
+      "1: udf %[assertion]\n"
+      "2: udf %[abort]\n"
+      :
+      : [crash] "i"(MARTLET_TRAP_CRASH), [assertion] "i"(MARTLET_TRAP_ASSERTION),
+        [abort] "i"(MARTLET_TRAP_ABORT));
+}
+
 void martlet_cortex_m4f_start(void) {
   SHCSR |= 7u << 16;
   CCR |= CCR_DIV_0_TRP;

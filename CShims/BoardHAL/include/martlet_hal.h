@@ -29,19 +29,20 @@ extern "C" {
 /* ---- Results ------------------------------------------------------------------------------- */
 
 /* What every operation that can fail answers. The numbers are stable: they appear in dumps. */
-typedef enum MARTLET_CLOSED martlet_hal_status : uint8_t {
-  /* Done, and for flash: done as far as the part can tell. */
-  MARTLET_HAL_OK MARTLET_NAME("ok") = 0,
-  /* An address or a length lies outside the part, or overflows. Nothing was touched. */
-  MARTLET_HAL_OUT_OF_RANGE MARTLET_NAME("outOfRange") = 1,
-  /* A sector address is not a multiple of the sector size. Nothing was touched. */
-  MARTLET_HAL_MISALIGNED MARTLET_NAME("misaligned") = 2,
-  /* The part did not become ready in its worst-case time, or does not answer. The bytes named in
-   * the call are in an unknown state: some done, some not. */
-  MARTLET_HAL_FAILED MARTLET_NAME("failed") = 3,
-  /* This board has no such thing (no entropy source, no watchdog). Nothing was touched. */
-  MARTLET_HAL_UNSUPPORTED MARTLET_NAME("unsupported") = 4,
-} martlet_hal_status MARTLET_NAME("HALStatus");
+typedef enum MARTLET_CLOSED MARTLET_NAME("HALStatus") martlet_hal_status
+    : uint8_t{
+          /* Done, and for flash: done as far as the part can tell. */
+          MARTLET_HAL_OK MARTLET_NAME("ok") = 0,
+          /* An address or a length lies outside the part, or overflows. Nothing was touched. */
+          MARTLET_HAL_OUT_OF_RANGE MARTLET_NAME("outOfRange") = 1,
+          /* A sector address is not a multiple of the sector size. Nothing was touched. */
+          MARTLET_HAL_MISALIGNED MARTLET_NAME("misaligned") = 2,
+          /* The part did not become ready in its worst-case time, or does not answer. The bytes
+           * named in the call are in an unknown state: some done, some not. */
+          MARTLET_HAL_FAILED MARTLET_NAME("failed") = 3,
+          /* This board has no such thing (no entropy source, no watchdog). Nothing was touched. */
+          MARTLET_HAL_UNSUPPORTED MARTLET_NAME("unsupported") = 4,
+      } martlet_hal_status;
 
 /* ---- Flash --------------------------------------------------------------------------------- */
 
@@ -115,20 +116,21 @@ void martlet_hal_watchdog_feed(void) MARTLET_NAME("halWatchdogFeed()");
 /* ---- Reset --------------------------------------------------------------------------------- */
 
 /* Why the board last started. The numbers are stable: they appear in dumps and on the link. */
-typedef enum MARTLET_CLOSED martlet_reset_cause : uint8_t {
-  /* The board cannot tell. */
-  MARTLET_RESET_UNKNOWN MARTLET_NAME("unknown") = 0,
-  /* Power came up; retained RAM holds nothing. */
-  MARTLET_RESET_POWER_ON MARTLET_NAME("powerOn") = 1,
-  /* The watchdog bit. */
-  MARTLET_RESET_WATCHDOG MARTLET_NAME("watchdog") = 2,
-  /* Software asked for it. */
-  MARTLET_RESET_SOFTWARE MARTLET_NAME("software") = 3,
-  /* The fault path asked for it. */
-  MARTLET_RESET_FAULT MARTLET_NAME("fault") = 4,
-  /* The reset pin or a debugger. */
-  MARTLET_RESET_EXTERNAL MARTLET_NAME("external") = 5,
-} martlet_reset_cause MARTLET_NAME("HALResetCause");
+typedef enum MARTLET_CLOSED MARTLET_NAME("HALResetCause") martlet_reset_cause
+    : uint8_t{
+          /* The board cannot tell. */
+          MARTLET_RESET_UNKNOWN MARTLET_NAME("unknown") = 0,
+          /* Power came up; retained RAM holds nothing. */
+          MARTLET_RESET_POWER_ON MARTLET_NAME("powerOn") = 1,
+          /* The watchdog bit. */
+          MARTLET_RESET_WATCHDOG MARTLET_NAME("watchdog") = 2,
+          /* Software asked for it. */
+          MARTLET_RESET_SOFTWARE MARTLET_NAME("software") = 3,
+          /* The fault path asked for it. */
+          MARTLET_RESET_FAULT MARTLET_NAME("fault") = 4,
+          /* The reset pin or a debugger. */
+          MARTLET_RESET_EXTERNAL MARTLET_NAME("external") = 5,
+      } martlet_reset_cause;
 
 /* Resets the board; `cause` is what martlet_hal_reset_cause answers after it. Contexts: boot, app,
  * fault. Does not return on a board. The emulated HAL marks the board as reset and does return, so
@@ -226,6 +228,20 @@ typedef struct MARTLET_NAME("FaultContext") martlet_fault_context {
  * interrupts masked. Writes the dump if the gate is open and returns; the board then resets with
  * MARTLET_RESET_FAULT. `context` stays valid during the call. */
 void martlet_capture_fault(const martlet_fault_context *context);
+
+/* Which of the deliberate crashes martlet_hal_crash is to be. The numbers are the immediates of the
+ * `udf` instructions that boards execute for them; 0xFE is the one that Swift's own checks use. */
+#define MARTLET_TRAP_CRASH 0xC0u
+#define MARTLET_TRAP_ASSERTION 0xC1u
+#define MARTLET_TRAP_ABORT 0xC2u
+#define MARTLET_TRAP_SWIFT 0xFEu
+
+/* Enters the fault path on purpose. `reason` is UTF-8 and `length` its bytes; a board executes
+ * `udf #trap` with the reason's address in r0 and its length in r1, so that the registers, the
+ * stack and the caller are those of the crash. `trap` is one of the first three above. Contexts:
+ * app. Does not return; the emulated HAL ends the process. */
+__attribute__((noreturn)) void martlet_hal_crash(const uint8_t *reason, uint32_t length,
+                                                 uint32_t trap) MARTLET_NAME("halCrash(_:_:_:)");
 
 #ifdef __cplusplus
 }

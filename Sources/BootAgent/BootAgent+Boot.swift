@@ -1,0 +1,95 @@
+// What the agent does before it talks: what the last boot left behind, erase-ahead, the fault path.
+
+import BoardHAL
+import ConsentLease
+import CrashCapture
+import DumpFormat
+import DumpRing
+import LinkProtocol
+
+extension BootAgent {
+  /// Slots that are made ready before the application starts; the rest follows in later boots.
+  private static let mostReclaimed = 2
+
+  /// Moves the register-only dump that a crash left in retained RAM into the ring.
+  func storeLeftDump() {
+    let left = LeftDump()
+    guard let bytes = left.bytes, let ring else { return }
+    defer { left.clear() }
+    guard gate.state(at: halMonotonicMicroseconds()) == .allowed else { return }
+    eraseAhead()
+    guard let slot = ring.readySlot(), let base = bytes.baseAddress else { return }
+    let start = ring.offset(of: slot.index) + SlotLayout.dump
+    do throws(FlashError) {
+      // In the order of a capture: header, body, commit.
+      let header = DumpHeader.size
+      try Flash.program(start, UnsafeRawBufferPointer(start: base, count: header))
+      try Flash.program(
+        start + UInt32(DumpPrologue.size),
+        UnsafeRawBufferPointer(rebasing: bytes[DumpPrologue.size...]))
+      try Flash.program(
+        start + UInt32(header),
+        UnsafeRawBufferPointer(start: base + header, count: DumpCommit.size))
+    } catch {
+      // The slot is dirty now and will be reclaimed; flash that fails cannot be helped.
+    }
+  }
+
+  /// Leaves a record of a boot that the watchdog ended: its registers are not known.
+  func recordWatchdogReset() {
+    guard halResetCause() == .watchdog, bootCount > 1, let ring,
+      gate.state(at: halMonotonicMicroseconds()) == .allowed
+    else { return }
+    // Sequence 1 is the fault path's: it may have been at work when the watchdog bit.
+    let key = DumpKey(bootCount: bootCount - 1, sequence: 2)
+    eraseAhead()
+    guard let slot = ring.readySlot() else { return }
+    var header = DumpHeader(kind: .watchdogReset, key: key)
+    header.isRegisterOnly = true
+    header.describe(image: halImage())
+    header.uptime = gate.clock.update(halMonotonicMicroseconds())
+    header.fingerprint = Fingerprint(
+      buildID: header.buildID, kind: .watchdogReset, pc: nil, lr: nil)
+    header.resetCause = .unknown
+    header.consentEpoch = gate.epoch
+    var page = InlineArray<64, UInt32>(repeating: 0)
+    withUnsafeMutablePointer(to: &page) { pointer in
+      var writer = DumpWriter(
+        sink: .slot(ring.offset(of: slot.index)), room: ring.slotSize - SlotLayout.dump,
+        page: UnsafeMutableRawPointer(pointer))
+      do throws(FlashError) {
+        try writer.begin(header)
+        try writer.finish()
+      } catch {
+        // The slot is dirty now and will be reclaimed.
+      }
+    }
+  }
+
+  /// Hands a ready slot to the fault path.
+  func prepareCapture() {
+    guard let ring else {
+      CrashCapture.prepare(bootCount: bootCount, slot: nil)
+      return
+    }
+    eraseAhead()
+    guard let slot = ring.readySlot() else {
+      CrashCapture.prepare(bootCount: bootCount, slot: nil)
+      return
+    }
+    CrashCapture.prepare(
+      bootCount: bootCount, slot: (offset: ring.offset(of: slot.index), size: ring.slotSize))
+  }
+
+  private func eraseAhead() {
+    guard let ring else { return }
+    for _ in 0..<Self.mostReclaimed {
+      halWatchdogFeed()
+      do throws(FlashError) {
+        guard try ring.reclaimOne(dumpsPerFingerprint: gate.dumpsPerFingerprint) else { return }
+      } catch {
+        return
+      }
+    }
+  }
+}

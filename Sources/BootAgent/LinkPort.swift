@@ -1,0 +1,67 @@
+// The board's end of the serial line: buffers in working RAM, bounded waits.
+
+import BoardHAL
+import CrashCapture
+import LinkProtocol
+
+/// Sends frames and hands out what arrives. Contexts: boot, app.
+struct LinkPort {
+  /// Largest frame before COBS that the host may send.
+  static let largestReceived = FrameLimit.initial
+  /// Largest frame before COBS that the board sends: 1 KiB of content with its 11 bytes around it.
+  static let largestSent = 1024 + FrameLimit.overhead + FrameLimit.dataPreamble
+  /// Time without progress after which a frame is given up: the host asks again.
+  private static let patience: UInt64 = 250_000
+  /// Attempts without progress after which a frame is given up even if the clock stands still.
+  private static let mostAttempts: UInt32 = 1 << 20
+
+  private var receiver: FrameReceiver
+  private let outgoing: UnsafeMutableRawBufferPointer
+
+  /// Takes its buffers from the board's working RAM.
+  init() {
+    let start = halWorking().start + WorkingLayout.agent
+    receiver = FrameReceiver(
+      buffer: UnsafeMutableRawBufferPointer(start: start, count: Self.largestReceived))
+    outgoing = UnsafeMutableRawBufferPointer(
+      start: start + Self.largestReceived, count: FrameLimit.encoded(Self.largestSent))
+  }
+
+  /// Takes one byte from the line; `nil` when none waits.
+  mutating func receive() -> Received? {
+    var byte: UInt8 = 0
+    guard halSerialRead(&byte, 1) == 1 else { return nil }
+    return receiver.receive(byte)
+  }
+
+  /// Builds a frame with `body` and sends it. A frame that the line does not take is given up.
+  func send(_ type: FrameType, sequence: UInt8, _ body: (inout FrameWriter) -> Void) {
+    var writer = FrameWriter(type, sequence: sequence, into: outgoing)
+    body(&writer)
+    guard let length = writer.finish(),
+      let start = outgoing.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    else { return }
+    write(UnsafeBufferPointer(start: start, count: length))
+  }
+
+  /// Sends bytes as they are: console text, or an encoded frame.
+  func write(_ bytes: UnsafeBufferPointer<UInt8>) {
+    guard let base = bytes.baseAddress else { return }
+    var sent = 0
+    var attempts: UInt32 = 0
+    var since = halMonotonicMicroseconds()
+    while sent < bytes.count {
+      let taken = halSerialWrite(base + sent, bytes.count - sent)
+      sent += taken
+      attempts += 1
+      guard taken == 0 else {
+        attempts = 0
+        since = halMonotonicMicroseconds()
+        continue
+      }
+      guard attempts < Self.mostAttempts,
+        halMonotonicMicroseconds() &- since < Self.patience
+      else { return }
+    }
+  }
+}

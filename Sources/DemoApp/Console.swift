@@ -1,0 +1,102 @@
+// The demo's console: words out, a line at a time in, no heap.
+
+import BoardHAL
+import BootAgent
+
+/// Collects what is typed, and hands out a line at a time.
+struct LineBuffer {
+  private static let capacity = 256
+  private var bytes = InlineArray<256, UInt8>(repeating: 0)
+  /// Bytes waiting, the current line first.
+  private var waiting = 0
+  /// Bytes of the current line, its end not counted; `nil` while none is whole.
+  private var count = 0
+
+  /// Takes one byte; what does not fit is dropped.
+  mutating func take(_ byte: UInt8) {
+    guard waiting < Self.capacity else { return }
+    bytes[waiting] = byte
+    waiting += 1
+  }
+
+  /// Makes the next whole line the current one; answers whether there is one that holds something.
+  mutating func next() -> Bool {
+    for i in 0..<waiting where bytes[i] == 0x0A || bytes[i] == 0x0D {
+      count = i
+      if i > 0 { return true }
+      drop()
+      return next()
+    }
+    if waiting == Self.capacity { waiting = 0 }
+    return false
+  }
+
+  /// Drops the current line.
+  mutating func drop() {
+    let used = count + 1
+    for i in used..<max(used, waiting) { bytes[i - used] = bytes[i] }
+    waiting = max(0, waiting - used)
+    count = 0
+  }
+
+  /// Whether the line begins with `word` and a space or its end follows.
+  func begins(with word: StaticString) -> Bool {
+    let length = word.utf8CodeUnitCount
+    guard count >= length else { return false }
+    for i in 0..<length where word.utf8Start[i] != bytes[i] { return false }
+    return count == length || bytes[length] == 0x20
+  }
+
+  /// The hexadecimal number behind the last space; `otherwise` when there is none.
+  func lastNumber(otherwise: UInt32) -> UInt32 {
+    var value: UInt32 = 0
+    var digits = 0
+    var i = count
+    while i > 0, bytes[i - 1] != 0x20 { i -= 1 }
+    while i < count {
+      guard let digit = Self.hexValue(bytes[i]) else { return otherwise }
+      value = value << 4 | digit
+      digits += 1
+      i += 1
+    }
+    return digits > 0 && digits <= 8 ? value : otherwise
+  }
+
+  private static func hexValue(_ byte: UInt8) -> UInt32? {
+    switch byte {
+    case 0x30...0x39: UInt32(byte - 0x30)
+    case 0x41...0x46: UInt32(byte - 0x41 + 10)
+    case 0x61...0x66: UInt32(byte - 0x61 + 10)
+    default: nil
+    }
+  }
+}
+
+/// Writes to the line that frames share.
+struct Console {
+  let agent: BootAgent
+
+  func write(_ text: StaticString) {
+    agent.write(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+
+  func writeLine(_ text: StaticString) {
+    write(text)
+    write("\r\n")
+  }
+
+  func write(decimal value: UInt32) {
+    var digits = InlineArray<10, UInt8>(repeating: 0x30)
+    var rest = value
+    var at = 10
+    repeat {
+      at -= 1
+      digits[at] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
+    } while rest > 0
+    withUnsafeBytes(of: &digits) { bytes in
+      agent.write(
+        UnsafeRawBufferPointer(rebasing: bytes[at...]).assumingMemoryBound(to: UInt8.self))
+    }
+  }
+}

@@ -1,0 +1,75 @@
+// The demo firmware: the boot agent first, then a console that crashes in every way on request.
+
+import Board
+import BoardHAL
+import BootAgent
+import ConsentLease
+import CrashCapture
+
+/// Bytes of a ring slot: the largest dump, and the unit of erase-ahead.
+private let slotSize: UInt32 = 32 << 10
+
+/// Entered by the board's start-up code.
+@main
+struct DemoApp {
+  static func main() {
+    var agent = BootAgent(slotSize: slotSize)
+    var line = LineBuffer()
+    // Text that arrives while the agent waits is for the application: it is kept for later.
+    agent.waitForHost { line.take($0) }
+    Console(agent: agent).writeLine("martlet demo: ready, type help")
+    _ = halWatchdogStart(timeoutMilliseconds: 2000, warningMilliseconds: 500)
+    while true {
+      while line.next() {
+        run(line, Console(agent: agent))
+        line.drop()
+      }
+      halWatchdogFeed()
+      agent.poll { line.take($0) }
+    }
+  }
+}
+
+private func run(_ line: LineBuffer, _ console: Console) {
+  let gate = consentGate()
+  let now = halMonotonicMicroseconds()
+  if line.begins(with: "status") {
+    console.write("boot ")
+    console.write(decimal: console.agent.bootCount)
+    console.write(", consent ")
+    console.write(gate.state(at: now).words)
+    console.write(", seconds left ")
+    console.write(decimal: gate.secondsLeft(at: now))
+    console.write(", crashes not captured ")
+    console.write(decimal: gate.uncapturedCrashes)
+    console.writeLine("")
+  } else if line.begins(with: "uptime") {
+    console.write("up ")
+    console.write(decimal: wholeSeconds(gate.clock.update(now)))
+    console.writeLine(" s since power-on")
+  } else if line.begins(with: "reset") {
+    halReset(.software)
+  } else if line.begins(with: "crash") || line.begins(with: "hang") {
+    console.writeLine("crashing")
+    Crashes.run(line)
+    console.writeLine("no such crash, type help")
+  } else {
+    console.writeLine("status | uptime | reset | hang [masked]")
+    console.writeLine("crash null|address|undefined|divide|unaligned|execute|protected [seed]")
+    console.writeLine("crash hardfault|floats [seed] | overflow|bounds|nil|reason|assert")
+  }
+}
+
+extension LeaseState {
+  /// One word for the console.
+  fileprivate var words: StaticString {
+    switch self {
+    case .none: "none"
+    case .allowed: "allowed"
+    case .denied: "denied"
+    case .expired: "expired"
+    case .suspended: "suspended"
+    case .clockFault: "clock fault"
+    }
+  }
+}

@@ -1,0 +1,97 @@
+// One slot of the ring as its first page tells it (docs/formats/ring.md).
+
+import BoardHAL
+import DumpFormat
+
+/// The version this code writes and reads.
+///
+/// - 1: first version.
+public let ringFormatVersion: UInt8 = 1
+
+/// Where things lie in a slot, bytes from its start.
+public enum SlotLayout {
+  /// Bytes that tell a slot's state.
+  public static let page: UInt32 = 256
+  static let readyMark: UInt32 = 0
+  static let readyMarkSize = 16
+  static let releasedMark: UInt32 = 32
+  static let releasedMarkSize = 8
+  /// Where the dump begins.
+  public static let dump: UInt32 = 128
+  /// Where the dump's commit lies.
+  public static let commit: UInt32 = 224
+  /// Where the dump's body begins.
+  public static let body: UInt32 = 256
+  /// "RDY1", little endian.
+  static let readyMagic: UInt32 = 0x3159_4452
+}
+
+/// What a slot holds.
+public enum SlotState: Equatable, Sendable {
+  /// Has to be erased before use; nothing in it counts.
+  case dirty
+  /// Erased, and proved to be.
+  case ready
+  /// A dump that waits to be forwarded.
+  case waiting
+  /// A dump that was delivered or dropped.
+  case released
+}
+
+/// A slot's first page, read once and understood.
+public struct Slot {
+  /// Number of the slot in the ring, from 0.
+  public var index: UInt32
+  public var state: SlotState
+  /// How often it was erased; `nil` when its mark does not tell.
+  public var eraseCount: UInt32?
+  /// Known when a dump waits or was released.
+  public var key = DumpKey(bootCount: 0, sequence: 0)
+  public var fingerprint = Fingerprint(rawValue: 0)
+  /// Bytes of the whole dump.
+  public var dumpLength: UInt32 = 0
+
+  /// - Parameters:
+  ///   - page: the first 256 bytes of the slot.
+  ///   - size: bytes of the whole slot.
+  init(index: UInt32, page: UnsafeRawPointer, size: UInt32) {
+    self.index = index
+    state = .dirty
+    eraseCount = Self.readEraseCount(page)
+    let prologue = UnsafeRawBufferPointer(
+      start: page + Int(SlotLayout.dump), count: DumpPrologue.size)
+    do throws(DumpFormatError) {
+      let dump = try DumpPrologue(decoding: prologue)
+      guard dump.commit.bodyLength <= size - SlotLayout.body else { return }
+      key = dump.header.key
+      fingerprint = dump.header.fingerprint
+      dumpLength = UInt32(DumpPrologue.size) + dump.commit.bodyLength
+      state = Self.isReleased(page) ? .released : .waiting
+    } catch {
+      if eraseCount != nil, Self.isBlank(page) { state = .ready }
+    }
+  }
+
+  private static func readEraseCount(_ page: UnsafeRawPointer) -> UInt32? {
+    guard page.load32(at: 0) == SlotLayout.readyMagic,
+      page.load32(at: 4) == UInt32(ringFormatVersion),
+      page.load32(at: 12) == CRC32C.checksum(UnsafeRawBufferPointer(start: page, count: 12))
+    else { return nil }
+    return page.load32(at: 8)
+  }
+
+  private static func isReleased(_ page: UnsafeRawPointer) -> Bool {
+    let mark = Int(SlotLayout.releasedMark)
+    let programmed =
+      (~page.load32(at: mark)).nonzeroBitCount + (~page.load32(at: mark + 4)).nonzeroBitCount
+    return programmed >= 32
+  }
+
+  private static func isBlank(_ page: UnsafeRawPointer) -> Bool {
+    for offset in stride(from: SlotLayout.readyMarkSize, to: Int(SlotLayout.page), by: 4)
+    where page.load32(at: offset) != .max {
+      return false
+    }
+    return true
+  }
+}
