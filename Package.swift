@@ -155,7 +155,7 @@ let testTargets: [Target] = [
       "ConsentLease", "HostBridge", "LinkProtocol", "MartletTestKit", "SerialLink", "ServiceAPI",
       grdb,
     ]),
-  tests("CrashServiceTests", ["CrashService", "ServiceAPI", "MartletTestKit", hummingbirdTesting]),
+  tests("CrashServiceTests", ["CrashService", "DumpFormat", "ServiceAPI", grdb, hummingbirdTesting]),
   tests(
     "FirmwareTests",
     [
