@@ -57,6 +57,15 @@ public final class CrashService: Sendable {
     self.logger = logger
   }
 
+  /// Closes the stores. Whatever is asked of the service afterwards fails.
+  ///
+  /// A process that ends need not call it: what was acknowledged is on disk.
+  public func close() throws {
+    try management.close()
+    for store in dumps.all { try store.close() }
+    lock.release()
+  }
+
   /// The routes of every API.
   public func router() -> Router<BasicRequestContext> {
     let router = Router()

@@ -38,9 +38,11 @@ struct DumpShow: AsyncParsableCommand {
   func run() async throws {
     let (summary, bytes) = try await load()
     let dump = try DecodedDump(bytes: bytes)
-    let image = try findImage(dump)
-    let trace = await backtrace(dump, image)
-    let report = DumpReport(dump: dump, elf: image)
+    // What the dump says by itself is printed even when its ELF file is not to be found.
+    let image = Result { try findImage(dump) }
+    let elf = try? image.get()
+    let trace = await backtrace(dump, elf)
+    let report = DumpReport(dump: dump, elf: elf)
     switch options.output {
     case .json: try printJSON(Answer(summary: summary, report: report, backtrace: trace.value))
     case .table:
@@ -52,7 +54,7 @@ struct DumpShow: AsyncParsableCommand {
       if let value = trace.value { write("\nBacktrace\n\(value.text)") }
     }
     if let failure = trace.failure { throw failure }
-    if image == nil {
+    if try image.get() == nil {
       note("No backtrace: name the image's ELF file with --elf, or its folder with --symbol-path.")
     }
   }

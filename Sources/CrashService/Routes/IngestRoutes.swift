@@ -111,7 +111,9 @@ struct IngestRoutes: Sendable {
     if let dump = try? DecodedDump(prologue: prologue, body: content[DumpPrologue.size...]) {
       return dump.signature
     }
-    return (try? DecodedDump(prologue: prologue, body: []))?.signature ?? "AppCrash (unknown)"
+    // An end block alone: decodes, and knows no register.
+    let nothing: [UInt8] = [0xFF, 0xFF, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0]
+    return (try? DecodedDump(prologue: prologue, body: nothing[...]))?.signature ?? "AppCrash"
   }
 }
 

@@ -62,4 +62,6 @@ public protocol DumpStore: Sendable {
     -> [(DumpCursor, DumpSummary)]
   func summary(_ id: String) async throws -> DumpSummary?
   func content(_ id: String) async throws -> Data?
+  /// Ends the use of the store.
+  func close() throws
 }

@@ -31,5 +31,8 @@ final class FolderLock: Sendable {
     }
   }
 
+  /// Lets others have the folder.
+  func release() { flock(descriptor, LOCK_UN) }
+
   deinit { close(descriptor) }
 }

@@ -134,4 +134,6 @@ public protocol ManagementStore: Sendable {
   func countUncaptured(_ crashes: UInt32, device: DeviceID, nonce: [UInt8]) async throws
   /// Crashes that a device did not capture for want of consent, all in all.
   func uncapturedCrashes(device: DeviceID) async throws -> Int
+  /// Ends the use of the store.
+  func close() throws
 }

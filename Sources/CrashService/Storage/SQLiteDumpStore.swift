@@ -57,6 +57,8 @@ final class SQLiteDumpStore: DumpStore {
     return migrator
   }
 
+  func close() throws { try pool.close() }
+
   func insert(_ dump: IncomingDump) async throws -> StoreOutcome {
     let row = DumpRow(dump, id: "\(region.storeName)-\(UUID().uuidString.lowercased())")
     let content = Data(dump.content)

@@ -96,6 +96,8 @@ final class SQLiteManagementStore: ManagementStore {
     return try await gate.exclusive { try await pool.write { try body($0, time) } }
   }
 
+  func close() throws { try pool.close() }
+
   static func newID() -> String { UUID().uuidString.lowercased() }
 }
 

@@ -1,0 +1,163 @@
+// A service on a folder of its own, and short ways to ask it things.
+
+import Foundation
+import HTTPTypes
+import HummingbirdTesting
+import Logging
+import NIOCore
+import ServiceAPI
+import Synchronization
+import Testing
+
+@testable import CrashService
+
+/// A clock that tests set.
+final class TestClock: Sendable {
+  private let time = Mutex(Date(timeIntervalSince1970: 1_800_000_000))
+
+  var now: Date { time.withLock { $0 } }
+
+  func advance(seconds: TimeInterval) { time.withLock { $0 += seconds } }
+}
+
+/// A folder that is gone when the test is over.
+final class TestFolder: Sendable {
+  let url = FileManager.default.temporaryDirectory
+    .appending(path: "martlet-service-\(UUID().uuidString)")
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+}
+
+/// What a request got.
+struct Answer {
+  var status: HTTPResponse.Status
+  var headers: HTTPFields
+  var body: ByteBuffer
+
+  func decoded<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {
+    try ServiceJSON.decoder().decode(type, from: Data(body.readableBytesView))
+  }
+
+  /// The code of an error answer.
+  var code: String? { (try? decoded(ServiceErrorBody.self))?.error.code }
+  /// The message of an error answer.
+  var message: String { (try? decoded(ServiceErrorBody.self))?.error.message ?? "" }
+}
+
+/// A running service with a catalog, a product and a group, and one device in it.
+struct ServiceBench: Sendable {
+  static let scope = CatalogScope(subscription: "s", resourceGroup: "g")
+  static let catalog = CatalogReference(scope: scope, name: "plant")
+  static let product = ProductReference(catalog: catalog, name: "DW100")
+  static let group = DeviceGroupReference(product: product, name: "Field Test")
+  static let otherGroup = DeviceGroupReference(product: product, name: "Other")
+  /// Even last digit: East US without a boundary.
+  static let device = String(repeating: "ab", count: 63) + "a2"
+  /// Odd last digit: West US without a boundary.
+  static let oddDevice = String(repeating: "ab", count: 63) + "a3"
+
+  let service: CrashService
+  let client: any TestClientProtocol
+  let clock: TestClock
+
+  /// Runs `body` against a service.
+  /// - Parameters:
+  ///   - folder: the data folder; one of its own when absent.
+  ///   - setUp: makes the catalog, the groups and claims the device.
+  ///   - live: over a socket instead of in the process.
+  static func run(
+    folder: TestFolder = TestFolder(), setUp: Bool = true, live: Bool = false,
+    clock: TestClock = TestClock(), _ body: @escaping @Sendable (ServiceBench) async throws -> Void
+  ) async throws {
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    let service = try CrashService(
+      dataFolder: folder.url, now: { clock.now }, logger: logger)
+    let application = service.application(host: "localhost", port: 0)
+    try await application.test(live ? .live : .router) { client in
+      let bench = ServiceBench(service: service, client: client, clock: clock)
+      if setUp { try await bench.setUp() }
+      try await body(bench)
+    }
+    try service.close()
+  }
+
+  private func setUp() async throws {
+    #expect(try await put(Self.catalog.path, "{}").status == .created)
+    #expect(try await put(Self.product.path, "{}").status == .created)
+    #expect(try await put(Self.group.path, "{}").status == .created)
+    #expect(try await put(Self.otherGroup.path, "{}").status == .created)
+    #expect(try await claim(Self.device).status == .accepted)
+  }
+
+  // MARK: - Requests
+
+  func send(_ method: HTTPRequest.Method, _ path: String, _ body: ByteBuffer? = nil) async throws
+    -> Answer
+  {
+    let encoded =
+      path.contains("%") ? path : path.replacing(" ", with: "%20")
+    return try await client.execute(uri: encoded, method: method, body: body) {
+      Answer(status: $0.status, headers: $0.headers, body: $0.body)
+    }
+  }
+
+  func get(_ path: String) async throws -> Answer { try await send(.get, path) }
+
+  func put(_ path: String, _ json: String) async throws -> Answer {
+    try await send(.put, path, ByteBuffer(string: json))
+  }
+
+  func patch(_ path: String, _ json: String) async throws -> Answer {
+    try await send(.patch, path, ByteBuffer(string: json))
+  }
+
+  func post(_ path: String, _ json: String = "") async throws -> Answer {
+    try await send(.post, path, ByteBuffer(string: json))
+  }
+
+  func claim(_ device: String, into group: DeviceGroupReference = Self.group) async throws -> Answer
+  {
+    try await post(group.claimDevicesPath, #"{"deviceIdentifiers":["\#(device)"]}"#)
+  }
+
+  /// Gives or revokes the consent of a group.
+  func setConsent(_ consent: CrashDumpsCollection, _ group: DeviceGroupReference = Self.group)
+    async throws
+  {
+    let json = #"{"properties":{"allowCrashDumpsCollection":"\#(consent.rawValue)"}}"#
+    #expect(try await patch(group.path, json).status == .ok)
+  }
+
+  func setBoundary(_ boundary: RegionalDataBoundary) async throws {
+    let json = #"{"properties":{"regionalDataBoundary":"\#(boundary.rawValue)"}}"#
+    #expect(try await patch(Self.group.path, json).status == .ok)
+  }
+
+  func lease(
+    _ device: String = Self.device, nonce: [UInt8] = Array(0..<16), uncaptured: UInt32 = 0
+  ) async throws -> Answer {
+    let request = LeaseRequest(
+      nonce: Data(nonce), buildId: "", imageVersion: "1", bootCount: 1,
+      uncapturedCrashes: uncaptured)
+    return try await send(
+      .post, DevicePath.lease(device: device),
+      ByteBuffer(bytes: try ServiceJSON.encoder().encode(request)))
+  }
+
+  func epoch(_ device: String = Self.device) async throws -> UInt32 {
+    try await lease(device).decoded(LeaseAnswer.self).epoch
+  }
+
+  func upload(
+    _ dump: [UInt8], device: String = Self.device, bootCount: UInt32 = 1, sequence: UInt32 = 1
+  ) async throws -> Answer {
+    try await send(
+      .put, DevicePath.dump(device: device, bootCount: bootCount, sequence: sequence),
+      ByteBuffer(bytes: dump))
+  }
+
+  func dumps() async throws -> [DumpSummary] {
+    try await get(DumpPath.list).decoded(DumpList.self).value
+  }
+}

@@ -1,0 +1,130 @@
+// What lies on disk: in which region, and after a restart.
+
+import DumpFormat
+import Foundation
+import GRDB
+import ServiceAPI
+import Testing
+
+@testable import CrashService
+
+@Suite struct StorageTests {
+  private static let marker = Array("a marker that only one region may hold".utf8)
+
+  @Test func `a dump of an EU group lies in the EU store alone`() async throws {
+    let folder = TestFolder()
+    try await ServiceBench.run(folder: folder) { bench in
+      try await bench.setConsent(.enabled)
+      try await bench.setBoundary(.eu)
+      let answer = try await bench.upload(DumpBuilder(memory: Self.marker).bytes())
+      #expect(answer.status == .created)
+      #expect(try await bench.dumps().first?.region == "EU")
+      // Open stores have their newest pages in the write-ahead logs, so all files are searched.
+      #expect(try filesHoldingMarker(folder) == ["eu.sqlite"])
+    }
+    #expect(try filesHoldingMarker(folder) == ["eu.sqlite"])
+  }
+
+  @Test(arguments: [
+    (ServiceBench.device, "us-east.sqlite", "USEast"),
+    (ServiceBench.oddDevice, "us-west.sqlite", "USWest"),
+  ])
+  func `without a boundary the device's last digit picks East or West`(
+    device: String, file: String, region: String
+  ) async throws {
+    let folder = TestFolder()
+    try await ServiceBench.run(folder: folder) { bench in
+      try await bench.setConsent(.enabled)
+      _ = try await bench.claim(device)
+      _ = try await bench.upload(DumpBuilder(memory: Self.marker).bytes(), device: device)
+      #expect(try await bench.dumps().map(\.region) == [region])
+    }
+    #expect(try filesHoldingMarker(folder) == [file])
+  }
+
+  @Test func `a dump that came before the boundary changed is not stored again elsewhere`()
+    async throws
+  {
+    try await ServiceBench.run { bench in
+      try await bench.setConsent(.enabled)
+      let first = try await bench.upload(DumpBuilder().bytes())
+      try await bench.setBoundary(.eu)
+      let second = try await bench.upload(DumpBuilder().bytes())
+      #expect(second.status == .ok)
+      #expect(try first.decoded(DumpReceipt.self) == second.decoded(DumpReceipt.self))
+      let other = try await bench.upload(DumpBuilder(memory: Self.marker).bytes())
+      #expect(other.status == .conflict)
+      #expect(try await bench.dumps().count == 1)
+    }
+  }
+
+  @Test func `a restart on the same folder keeps everything`() async throws {
+    let folder = TestFolder()
+    let epoch = Box<UInt32>(0)
+    try await ServiceBench.run(folder: folder) { bench in
+      try await bench.setConsent(.enabled)
+      try await bench.setBoundary(.eu)
+      _ = try await bench.upload(DumpBuilder().bytes())
+      epoch.value = try await bench.epoch()
+    }
+    try await ServiceBench.run(folder: folder, setUp: false) { bench in
+      let group = try await bench.get(ServiceBench.group.path).decoded(DeviceGroupResource.self)
+      #expect(group.properties.allowCrashDumpsCollection == .enabled)
+      #expect(group.properties.regionalDataBoundary == .eu)
+      #expect(try await bench.epoch() == epoch.value)
+      let dump = try #require(try await bench.dumps().first)
+      let content = try await bench.get(DumpPath.content(dump.id))
+      #expect(Array(content.body.readableBytesView) == DumpBuilder().bytes())
+      #expect(try await bench.upload(DumpBuilder().bytes()).status == .ok)
+    }
+  }
+
+  @Test func `a commit waits for the disk`() async throws {
+    let folder = TestFolder()
+    try await ServiceBench.run(folder: folder, setUp: false) { bench in
+      let store = try #require(bench.service.dumps.eu as? SQLiteDumpStore)
+      let management = try #require(bench.service.management as? SQLiteManagementStore)
+      for pool in [store.pool, management.pool] {
+        let (journal, synchronous) = try await pool.writeWithoutTransaction { db in
+          (
+            try String.fetchOne(db, sql: "PRAGMA journal_mode"),
+            try Int.fetchOne(db, sql: "PRAGMA synchronous")
+          )
+        }
+        #expect(journal == "wal")
+        #expect(synchronous == 2)
+      }
+    }
+  }
+
+  @Test func `a second service on the same folder is refused`() async throws {
+    let folder = TestFolder()
+    try await ServiceBench.run(folder: folder, setUp: false) { _ in
+      #expect {
+        _ = try CrashService(dataFolder: folder.url)
+      } throws: {
+        ($0 as? ServiceStartFailure)?.code == .folderInUse
+      }
+    }
+  }
+
+  @Test func `a store that is no database is named at the start`() throws {
+    let folder = TestFolder()
+    try FileManager.default.createDirectory(at: folder.url, withIntermediateDirectories: true)
+    try Data(repeating: 0x5A, count: 8192).write(to: folder.url.appending(path: "eu.sqlite"))
+    #expect {
+      _ = try CrashService(dataFolder: folder.url)
+    } throws: {
+      ($0 as? ServiceStartFailure)?.code == .storeDamaged
+    }
+  }
+
+  /// The stores whose files hold the marker; a write-ahead log counts as its store.
+  private func filesHoldingMarker(_ folder: TestFolder) throws -> Set<String> {
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.url.path)
+    let holding = try files.filter {
+      try Data(contentsOf: folder.url.appending(path: $0)).range(of: Data(Self.marker)) != nil
+    }
+    return Set(holding.map { $0.replacing("-wal", with: "") })
+  }
+}
