@@ -1,5 +1,6 @@
 // Answers of the board, one by one.
 
+import ConsentLease
 import DumpFormat
 import LinkProtocol
 

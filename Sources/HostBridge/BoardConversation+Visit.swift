@@ -1,5 +1,6 @@
 // The course of a visit: hello, lease, dumps, go.
 
+import ConsentLease
 import DumpFormat
 import LinkProtocol
 

@@ -1,5 +1,6 @@
 // What a session says about its board, to programs and to the log.
 
+import ConsentLease
 import DumpFormat
 import LinkProtocol
 

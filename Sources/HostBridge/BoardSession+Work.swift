@@ -1,5 +1,6 @@
 // What takes time: the service's answer about consent, and the spool's disk.
 
+import ConsentLease
 import DumpFormat
 import Foundation
 import LinkProtocol

@@ -1,5 +1,6 @@
 // What a conversation asks of its surroundings.
 
+import ConsentLease
 import DumpFormat
 import LinkProtocol
 

@@ -14,6 +14,12 @@ public struct DumpIdentity: Hashable, Sendable, CustomStringConvertible {
     self.key = key
   }
 
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(device)
+    hasher.combine(key.bootCount)
+    hasher.combine(key.sequence)
+  }
+
   /// Short enough for a log line: the device's first digits, boot count and sequence.
   public var description: String { "\(device.prefix(12)) \(key.text)" }
 }

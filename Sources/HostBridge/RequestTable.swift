@@ -13,9 +13,9 @@ struct PendingRequest {
   /// The wait for the first answer.
   static let firstWait: Duration = .milliseconds(200)
   /// The longest wait for one.
-  static let longestWait: Duration = .seconds(2)
+  static let longestWait: Duration = .seconds(1)
   /// When a board is taken for silent.
-  static let patience: Duration = .seconds(10)
+  static let patience: Duration = .seconds(15)
 
   init(type: FrameType, frame: [UInt8], now: Duration) {
     self.type = type

@@ -25,7 +25,7 @@ public final class Spool: Sendable {
   }
 
   /// What the spool knows of an offered dump.
-  public enum Standing: Sendable {
+  public enum Standing: Equatable, Sendable {
     case unknown
     case known(State)
     /// Another dump with the same identity was here: the device counted backwards.

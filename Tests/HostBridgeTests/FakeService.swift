@@ -1,0 +1,88 @@
+// A service that answers what the test tells it to.
+
+import Foundation
+import ServiceAPI
+import Synchronization
+
+@testable import HostBridge
+
+final class FakeService: ServiceClient {
+  struct State {
+    var leases: [LeaseRequest] = []
+    var offers: [[OfferRequest.Offer]] = []
+    var uploads: [DumpIdentity] = []
+    /// Bytes by identity, once for each dump.
+    var stored: [DumpIdentity: [UInt8]] = [:]
+    var allowsDumps = true
+    var leaseFailure: ServiceFailure?
+    var offerFailure: ServiceFailure?
+    var verdict: @Sendable (OfferRequest.Offer) -> OfferAnswer.Verdict = { _ in .send }
+    var uploadFailure: @Sendable (DumpIdentity) -> ServiceFailure? = { _ in nil }
+  }
+
+  private let state = Mutex(State())
+  private let onUpload: @Sendable (DumpIdentity) -> Void
+
+  init(onUpload: @escaping @Sendable (DumpIdentity) -> Void = { _ in }) { self.onUpload = onUpload }
+
+  var now: State { state.withLock { $0 } }
+  func set(_ change: (inout State) -> Void) { state.withLock { change(&$0) } }
+
+  func lease(device: String, _ request: LeaseRequest) async throws(ServiceFailure) -> LeaseAnswer {
+    let (failure, isAllowed) = state.withLock { state in
+      state.leases.append(request)
+      return (state.leaseFailure, state.allowsDumps)
+    }
+    if let failure { throw failure }
+    return LeaseAnswer(
+      allowed: isAllowed, epoch: 1, lifetimeSeconds: isAllowed ? 200 : 0,
+      lease: Data([isAllowed ? 1 : 0] + request.nonce + [200]))
+  }
+
+  func offer(device: String, _ request: OfferRequest) async throws(ServiceFailure) -> OfferAnswer {
+    let (failure, verdict) = state.withLock { state in
+      state.offers.append(request.offers)
+      return (state.offerFailure, state.verdict)
+    }
+    if let failure { throw failure }
+    return OfferAnswer(verdicts: request.offers.map(verdict))
+  }
+
+  func upload(
+    _ identity: DumpIdentity, bytes: [UInt8]
+  ) async throws(ServiceFailure) -> DumpReceipt {
+    let failure = state.withLock { state in
+      state.uploads.append(identity)
+      return state.uploadFailure(identity)
+    }
+    if let failure { throw failure }
+    state.withLock { $0.stored[identity] = bytes }
+    onUpload(identity)
+    return DumpReceipt(id: "stored-\(identity.key.text)")
+  }
+}
+
+/// Everything that was said, for tests to wait for and look at.
+final class EventLog: Sendable {
+  private let events = Mutex<[BridgeEvent]>([])
+  private let stream: AsyncStream<BridgeEvent>
+  private let input: AsyncStream<BridgeEvent>.Continuation
+
+  init() { (stream, input) = AsyncStream.makeStream() }
+
+  var sink: BridgeEventSink {
+    { event in
+      self.events.withLock { $0.append(event) }
+      self.input.yield(event)
+    }
+  }
+
+  var all: [BridgeEvent] { events.withLock { $0 } }
+  func all(_ name: BridgeEvent.Name) -> [BridgeEvent] { all.filter { $0.event == name } }
+
+  /// Waits for the next event of this name that was not waited for before.
+  func next(_ name: BridgeEvent.Name) async -> BridgeEvent? {
+    for await event in stream where event.event == name { return event }
+    return nil
+  }
+}
