@@ -65,6 +65,7 @@ import Testing
       let (begun, begin) = AsyncStream.makeStream(of: Void.self)
       let (ended, end) = AsyncStream.makeStream(of: Void.self)
       let order = OrderLog()
+      let gate = try #require(bench.service.management as? SQLiteManagementStore).gate
       async let held: Void = bench.service.management.holdingPlacement(of: device) { placement in
         #expect(placement?.consent == .enabled)
         begin.finish()
@@ -76,6 +77,8 @@ import Testing
         try await bench.setConsent(.disabled)
         order.add("revoked")
       }()
+      // The revocation is under way before the dump is done.
+      while gate.waitingCount == 0, order.entries.isEmpty { await Task.yield() }
       end.finish()
       try await held
       try await revoked

@@ -24,6 +24,9 @@ final class PlacementGate: Sendable {
 
   private let state = Mutex(State())
 
+  /// How many wait to be let in.
+  var waitingCount: Int { state.withLock { $0.waiting.count } }
+
   /// Runs `body` beside others that hold the gate shared.
   func shared<Value>(_ body: () async throws -> Value) async rethrows -> Value {
     await enter(exclusively: false)
