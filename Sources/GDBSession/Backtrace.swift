@@ -104,7 +104,8 @@ extension Backtrace {
 
   private static func finished(_ frames: [Frame], notes: [String]) -> Backtrace {
     let trap = frames.lazy.compactMap(\.function).first { $0.hasPrefix(trapPrefix) }
-    let numbered = frames.enumerated().map { index, frame in
+    var notes = notes
+    let numbered = ended(frames, notes: &notes).enumerated().map { index, frame in
       var frame = frame
       frame.index = index
       return frame
@@ -112,6 +113,28 @@ extension Backtrace {
     return Backtrace(
       frames: numbered, swiftTrap: trap.map { String($0.dropFirst(trapPrefix.count)) },
       notes: notes)
+  }
+
+  /// Cuts what gdb makes up behind the outermost call.
+  ///
+  /// A function that never returns saves no return address, so gdb finds itself as its own caller
+  /// until memory ends. `main` is where a program begins; for others the run of equal frames at the
+  /// end becomes one, with a note, because it may as well be a recursion.
+  static func ended(_ frames: [Frame], notes: inout [String]) -> [Frame] {
+    if let main = frames.firstIndex(where: { $0.function.map(isMain) ?? false }) {
+      return Array(frames[...main])
+    }
+    guard let last = frames.last else { return frames }
+    let run = frames.reversed().prefix { $0.address == last.address && $0.line == last.line }.count
+    guard run >= 4 else { return frames }
+    notes.append(
+      "the last frame repeats \(run) times: a recursion, or a function that never returns")
+    return Array(frames.dropLast(run - 1))
+  }
+
+  /// C's `main`, or the static one of Swift's `@main` type.
+  private static func isMain(_ function: String) -> Bool {
+    function == "main" || (function.hasPrefix("static ") && function.hasSuffix(".main() -> ()"))
   }
 
   private static func gdbFrames(
