@@ -118,10 +118,12 @@ extension Backtrace {
   /// Cuts what gdb makes up behind the outermost call.
   ///
   /// A function that never returns saves no return address, so gdb finds itself as its own caller
-  /// until memory ends. `main` is where a program begins; for others the run of equal frames at the
+  /// until memory ends. `main` is where a program begins, so it stands alone then; for others the run of equal frames at the
   /// end becomes one, with a note, because it may as well be a recursion.
   static func ended(_ frames: [Frame], notes: inout [String]) -> [Frame] {
-    if let main = frames.firstIndex(where: { $0.function.map(isMain) ?? false }) {
+    if let main = frames.firstIndex(where: { $0.function.map(isMain) ?? false }),
+      frames[(main + 1)...].first?.address == frames[main].address
+    {
       return Array(frames[...main])
     }
     guard let last = frames.last else { return frames }
