@@ -125,7 +125,8 @@ extension BoardSession {
       case .full:
         refuse(
           identity, prologue,
-          "the spool holds \(parts.spool.byteLimit) B, its limit; it empties when the service answers")
+          "the spool holds \(parts.spool.byteLimit) B, its limit; it empties when the service answers"
+        )
         return .notNow
       case .conflict:
         refuse(identity, prologue, Self.conflictWords)

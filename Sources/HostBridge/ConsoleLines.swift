@@ -24,7 +24,8 @@ public struct ConsoleLines: Sendable {
     let whole = held.count - end >= Self.longest ? held.count : end
     let text = Array(held[..<whole])
     held.removeSubrange(..<whole)
-    deadline = held.isEmpty ? nil : deadline.flatMap { text.isEmpty ? $0 : nil } ?? now + Self.patience
+    deadline =
+      held.isEmpty ? nil : deadline.flatMap { text.isEmpty ? $0 : nil } ?? now + Self.patience
     return text
   }
 

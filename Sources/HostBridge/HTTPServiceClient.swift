@@ -7,21 +7,29 @@ import NIOCore
 import NIOHTTP1
 import ServiceAPI
 
-/// ``ServiceClient`` on AsyncHTTPClient's shared client.
+/// ``ServiceClient`` on AsyncHTTPClient, with one pool of connections for all of them.
 public struct HTTPServiceClient: ServiceClient {
   /// The longest answer that is read, bytes.
   private static let largestAnswer = 1 << 20
 
+  /// Not the library's own shared client: that one keeps trying to connect until a call's time is
+  /// over, and a board waits for the answer.
+  private static let pool: HTTPClient = {
+    var configuration = HTTPClient.Configuration()
+    configuration.timeout.connect = .seconds(3)
+    configuration.connectionPool.retryConnectionEstablishment = false
+    return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+  }()
+
   private let base: String
   private let timeout: TimeAmount
-  private let client: HTTPClient
 
   /// - Parameters:
   ///   - service: the service's address, `http://` or `https://`, with or without a path.
   ///   - timeout: for a whole call, its answer included.
   /// - Throws: ``HostBridgeError`` with code `invalidSetting`.
   public init(
-    service: String, timeout: Duration = .seconds(15), client: HTTPClient = .shared
+    service: String, timeout: Duration = .seconds(15)
   ) throws(HostBridgeError) {
     guard let url = URL(string: service), let scheme = url.scheme, url.host != nil,
       ["http", "https"].contains(scheme)
@@ -32,7 +40,6 @@ public struct HTTPServiceClient: ServiceClient {
     }
     base = service.hasSuffix("/") ? String(service.dropLast()) : service
     self.timeout = TimeAmount(timeout)
-    self.client = client
   }
 
   public func lease(
@@ -80,7 +87,7 @@ public struct HTTPServiceClient: ServiceClient {
     let headers: HTTPHeaders
     let answer: ByteBuffer
     do {
-      let response = try await client.execute(request, timeout: timeout)
+      let response = try await Self.pool.execute(request, timeout: timeout)
       status = response.status
       headers = response.headers
       answer = try await response.body.collect(upTo: Self.largestAnswer)

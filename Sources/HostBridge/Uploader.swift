@@ -101,7 +101,8 @@ public actor Uploader {
   }
 
   /// Offers a batch and sends what is wanted of it.
-  private func offer(_ dumps: [SpooledDump], of device: String) async throws(HostBridgeError) -> Step
+  private func offer(_ dumps: [SpooledDump], of device: String) async throws(HostBridgeError)
+    -> Step
   {
     let offers = dumps.map {
       OfferRequest.Offer(

@@ -109,7 +109,8 @@ extension BoardAddress: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unix(let path): "unix:\(path)"
-    case .tcp(let host, let port): host.contains(":") ? "tcp:[\(host)]:\(port)" : "tcp:\(host):\(port)"
+    case .tcp(let host, let port):
+      host.contains(":") ? "tcp:[\(host)]:\(port)" : "tcp:\(host):\(port)"
     case .tty(let path, Self.defaultBaud): "tty:\(path)"
     case .tty(let path, let baud): "tty:\(path)?baud=\(baud)"
     }

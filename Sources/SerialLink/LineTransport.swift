@@ -59,7 +59,9 @@ public struct LineTransport: BoardTransport {
     } catch let error as IOError {
       throw SerialLinkError(errno: error.errnoCode, verb: "connect to", what: "\(address)")
     } catch let error as NIOConnectionError {
-      let reasons = error.connectionErrors.map { "\($0.error)" } + [error.dnsAError, error.dnsAAAAError]
+      let reasons =
+        error.connectionErrors.map { "\($0.error)" }
+        + [error.dnsAError, error.dnsAAAAError]
         .compactMap { $0.map { "\($0)" } }
       throw SerialLinkError(
         code: .notThere, message: "cannot connect to \(address): \(reasons.first ?? "no address")")

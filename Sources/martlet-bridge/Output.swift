@@ -91,7 +91,8 @@ struct PlainLog: LogHandler {
 
   func log(event: LogEvent) {
     let time = Date().formatted(
-      Date.ISO8601FormatStyle(includingFractionalSeconds: true).time(includingFractionalSeconds: true))
+      Date.ISO8601FormatStyle(includingFractionalSeconds: true).time(
+        includingFractionalSeconds: true))
     let severity = event.level >= .warning ? "\(event.level): " : ""
     let board = (event.metadata?["board"] ?? metadata["board"]).map { "\($0): " } ?? ""
     FileHandle.standardError.write(Data("\(time) \(severity)\(board)\(event.message)\n".utf8))

@@ -48,7 +48,8 @@ struct Run: AsyncParsableCommand {
 
   @Option(
     name: .long,
-    help: ArgumentHelp("Most MiB of dumps to keep; beyond it boards keep theirs.", valueName: "MiB"))
+    help: ArgumentHelp("Most MiB of dumps to keep; beyond it boards keep theirs.", valueName: "MiB")
+  )
   var spoolLimit = 256
 
   @Flag(

@@ -8,7 +8,8 @@ import Testing
 @testable import HostBridge
 
 @Suite struct ConversationTests {
-  @Test func `every dump arrives whole, is stored, acknowledged, and then the application starts`() {
+  @Test func `every dump arrives whole, is stored, acknowledged, and then the application starts`()
+  {
     let lab = Lab()
     lab.board.hold(key(3, 1), key(3, 2), key(5, 1))
     let dumps = lab.board.dumps

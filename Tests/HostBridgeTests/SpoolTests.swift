@@ -8,7 +8,7 @@ import Testing
 
 @testable import HostBridge
 
-@Suite struct SpoolTests {
+@Suite(.timeLimit(.minutes(1))) struct SpoolTests {
   @Test func `a stored dump is there after the spool is opened again`() async throws {
     try await TemporaryDirectory.with { folder in
       let dump = Sample(key(1, 1))
@@ -16,11 +16,15 @@ import Testing
       let again = try Spool(folder: folder.path)
       #expect(try await again.bytes(of: dump.identity) == dump.bytes)
       #expect(try await again.standing(of: dump) == .known(.stored))
-      #expect(try await again.waiting(of: dump.identity.device, limit: 9).map(\.identity) == [dump.identity])
+      #expect(
+        try await again.waiting(of: dump.identity.device, limit: 9).map(\.identity) == [
+          dump.identity
+        ])
     }
   }
 
-  @Test func `commits are synchronous, in a write-ahead log, and deletions overwrite`() async throws {
+  @Test func `commits are synchronous, in a write-ahead log, and deletions overwrite`() async throws
+  {
     try await TemporaryDirectory.with { folder in
       let spool = try Spool(folder: folder.path)
       let pragmas = try await spool.queue.read { db in
@@ -122,7 +126,8 @@ struct Sample: Sendable {
 
   init(_ key: DumpKey, device: String = "11", size: Int = 500) {
     identity = DumpIdentity(device: String(repeating: device, count: 64), key: key)
-    var generator = SeededGenerator(seed: UInt64(key.sequence) << 32 | UInt64(size) | UInt64(device.hashCode))
+    var generator = SeededGenerator(
+      seed: UInt64(key.sequence) << 32 | UInt64(size) | UInt64(device.hashCode))
     var builder = DumpBuilder(key: key)
     builder.addMemory(at: 0x2000_0000, role: .interruptedStack, generator.bytes(size))
     bytes = builder.build()

@@ -7,7 +7,7 @@ import Testing
 
 @testable import HostBridge
 
-@Suite struct UploaderTests {
+@Suite(.timeLimit(.minutes(1))) struct UploaderTests {
   /// An uploader with everything around it under the test's control.
   struct Bench {
     let spool: Spool
@@ -45,7 +45,8 @@ import Testing
       try await bench.put(first, second)
       #expect(await bench.uploader.pass() == nil)
       #expect(bench.service.now.offers.map(\.count) == [2])
-      #expect(bench.service.now.stored == [first.identity: first.bytes, second.identity: second.bytes])
+      #expect(
+        bench.service.now.stored == [first.identity: first.bytes, second.identity: second.bytes])
       #expect(try await bench.spool.standing(of: first) == .known(.uploaded))
       #expect(try await bench.spool.bytes(of: first.identity) == nil)
       #expect(bench.events.all(.dumpUploaded).map(\.dumpId) == ["stored-1-1", "stored-1-2"])
@@ -176,7 +177,8 @@ import Testing
     }
   }
 
-  @Test func `a new dump wakes the uploader at once, and time wakes it for old ones`() async throws {
+  @Test func `a new dump wakes the uploader at once, and time wakes it for old ones`() async throws
+  {
     try await TemporaryDirectory.with { folder in
       let bench = try Bench(folder)
       await withTaskGroup(of: Void.self) { group in

@@ -1,0 +1,222 @@
+// A session with a scripted board: line, spool, service and uploader together.
+
+import DumpFormat
+import Foundation
+import LinkProtocol
+import MartletTestKit
+import SerialLink
+import Synchronization
+import Testing
+
+@testable import HostBridge
+
+@Suite(.timeLimit(.minutes(1))) struct SessionTests {
+  @Test func `a crash on the board reaches the service once`() async throws {
+    try await withBridge { bridge async throws in
+      bridge.line.board { $0.hold(key(7, 1)) }
+      bridge.line.plugIn()
+      let uploaded = await bridge.events.next(.dumpUploaded)
+      #expect(uploaded?.dump == "7-1")
+      #expect(uploaded?.dumpId == "stored-7-1")
+      #expect(bridge.service.now.stored.count == 1)
+      #expect(bridge.line.board { $0.receipts.map(\.verdict) } == [.stored])
+
+      let names = bridge.events.all.map(\.event).filter { $0 != .console }
+      let order: [BridgeEvent.Name] = [
+        .boardConnected, .boardHello, .leaseGranted, .dumpOffered, .dumpSpooled,
+      ]
+      #expect(Array(names.prefix(5)) == order)
+      let hello = bridge.events.all(.boardHello).first
+      #expect(hello?.device == String(repeating: "a5", count: 64))
+      #expect(hello?.dumpsWaiting == 1)
+      #expect(hello?.board == "unix:/fake")
+    }
+  }
+
+  @Test func `the board is told stored only after the spool has it`() async throws {
+    try await withBridge { bridge async throws in
+      let spool = bridge.spool
+      // The spool fails: the dump has to stay on the board.
+      try await spool.queue.write { try $0.execute(sql: "ALTER TABLE dump RENAME TO lost") }
+      bridge.line.board { $0.hold(key(7, 1)) }
+      bridge.line.plugIn()
+      #expect(await bridge.events.next(.boardStarting) != nil)
+      #expect(bridge.line.board { $0.receipts.map(\.verdict) } == [.notNow])
+      #expect(bridge.line.board { $0.dumps.count } == 1)
+    }
+  }
+
+  @Test func `a revoked consent empties the spool and sends nothing`() async throws {
+    try await withBridge { bridge async throws in
+      let dump = Sample(key(6, 1), device: "a5")
+      bridge.service.set { $0.offerFailure = .unreachable }
+      #expect(try await bridge.spool.store(dump) == .stored)
+      bridge.service.set { $0.allowsDumps = false }
+      bridge.line.board { $0.hold(key(7, 1)) }
+      bridge.line.plugIn()
+      #expect(await bridge.events.next(.leaseDenied) != nil)
+      #expect(try await bridge.spool.standing(of: dump) == .known(.purged))
+      #expect(await bridge.events.next(.boardStarting) != nil)
+      #expect(bridge.events.all(.dumpPurged).map(\.count) == [1])
+      #expect(bridge.service.now.stored.isEmpty)
+      #expect(bridge.line.board { $0.receipts.isEmpty })
+    }
+  }
+
+  @Test func `an unknown device is told how to be claimed`() async throws {
+    try await withBridge { bridge async throws in
+      bridge.service.set { $0.leaseFailure = .status(404) }
+      bridge.line.plugIn()
+      let failed = await bridge.events.next(.leaseFailed)
+      #expect(failed?.reason?.contains("martlet device claim") == true)
+    }
+  }
+
+  @Test func `a line that breaks in the middle is opened again and the transfer goes on`()
+    async throws
+  {
+    try await withBridge { bridge async throws in
+      let line = bridge.line
+      line.board {
+        $0.hold(key(7, 1), size: 50_000)
+        $0.hello.leaseState = .allowed
+        $0.hello.leaseSeconds = 100
+        $0.onData = { board, offset in
+          guard offset > 20_000 else { return }
+          board.onData = { _, _ in }
+          line.unplug()
+        }
+      }
+      line.plugIn()
+      let uploaded = await bridge.events.next(.dumpUploaded)
+      #expect(uploaded?.dump == "7-1")
+      #expect(bridge.events.all(.boardConnected).count == 2)
+      #expect(bridge.line.board { $0.dataBytes } < 70_000)
+    }
+  }
+
+  @Test func `console text and typed lines pass beside the frames`() async throws {
+    try await withBridge { bridge async throws in
+      bridge.line.board { $0.print("hello from the board\n") }
+      bridge.line.plugIn()
+      #expect(await bridge.events.next(.console)?.text == "hello from the board\n")
+      #expect(await bridge.events.next(.boardStarting) != nil)
+      await bridge.session.type(Array("sta\0tus\n".utf8))
+      #expect(await bridge.line.nextText() == "status\n")
+    }
+  }
+
+  @Test func `an event is one line of JSON with its time`() throws {
+    var event = BridgeEvent(.boardHello, board: "unix:/x", device: "ab")
+    event.bootCount = 3
+    event.time = Date(timeIntervalSince1970: 1_700_000_000.25)
+    let line = try event.line()
+    #expect(
+      String(decoding: line, as: UTF8.self) == """
+        {"board":"unix:/x","bootCount":3,"device":"ab","event":"board.hello",\
+        "time":"2023-11-14T22:13:20.250Z"}
+
+        """)
+    #expect(try BridgeEvent(line: line) == event)
+  }
+
+  /// The parts of a running bridge.
+  struct Running {
+    let line: FakeLine
+    let session: BoardSession
+    let service: FakeService
+    let spool: Spool
+    let events: EventLog
+  }
+
+  private func withBridge(_ body: (Running) async throws -> Void) async throws {
+    try await TemporaryDirectory.with { folder in
+      let line = FakeLine()
+      let service = FakeService()
+      let events = EventLog()
+      let spool = try Spool(folder: folder.path)
+      let uploader = Uploader(spool: spool, service: service, events: events.sink)
+      let parts = BridgeParts(
+        spool: spool, service: service, uploader: uploader, transport: line, events: events.sink)
+      let session = BoardSession(address: .unix(path: "/fake"), parts: parts)
+      let bridge = Bridge(sessions: [session], uploader: uploader)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { await bridge.run() }
+        defer { group.cancelAll() }
+        try await body(
+          Running(line: line, session: session, service: service, spool: spool, events: events))
+      }
+    }
+  }
+}
+
+/// A line in memory with a ``FakeBoard`` at its end. The board acts whenever bytes arrive.
+final class FakeLine: BoardTransport {
+  private struct State: ~Copyable {
+    let board = FakeBoard()
+    var isThere = false
+    var toHost: AsyncThrowingStream<[UInt8], any Error>.Continuation?
+    var waiting: [CheckedContinuation<Void, Never>] = []
+  }
+
+  private let state = Mutex(State())
+  private let (texts, text) = AsyncStream.makeStream(of: String.self)
+
+  func board<Result: Sendable>(_ body: (FakeBoard) -> Result) -> Result {
+    state.withLock { body($0.board) }
+  }
+
+  /// Lets the bridge find the board.
+  func plugIn() {
+    let waiting = state.withLock { state in
+      state.isThere = true
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    for waiter in waiting { waiter.resume() }
+  }
+
+  /// Breaks the connection; the next one works. Called while the board acts.
+  func unplug() { broken.store(true, ordering: .sequentiallyConsistent) }
+  private let broken = Atomic(false)
+
+  func nextText() async -> String? {
+    for await text in texts { return text }
+    return nil
+  }
+
+  func withConnection<Result: Sendable>(
+    to address: BoardAddress,
+    _ body: @Sendable (BoardInbound, BoardOutbound) async throws -> Result
+  ) async throws -> Result {
+    await withCheckedContinuation { waiter in
+      let isThere = state.withLock { state in
+        if !state.isThere { state.waiting.append(waiter) }
+        return state.isThere
+      }
+      if isThere { waiter.resume() }
+    }
+    let (inbound, toHost) = AsyncThrowingStream.makeStream(of: [UInt8].self)
+    state.withLock {
+      $0.toHost = toHost
+      $0.board.sayHello()
+    }
+    act(on: [])
+    return try await body(BoardInbound(inbound), BoardOutbound { self.act(on: $0) })
+  }
+
+  private func act(on bytes: [UInt8]) {
+    // What is no frame is text for the board's console.
+    if !bytes.isEmpty, !bytes.contains(0) { text.yield(String(decoding: bytes, as: UTF8.self)) }
+    state.withLock { state in
+      state.board.receive(bytes)
+      while let said = state.board.step() {
+        if broken.exchange(false, ordering: .sequentiallyConsistent) {
+          state.toHost?.finish()
+          return
+        }
+        state.toHost?.yield(said)
+      }
+    }
+  }
+}

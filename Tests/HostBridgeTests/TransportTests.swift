@@ -1,0 +1,222 @@
+// One test body over real lines of every kind: a Unix socket, a TCP port, a pseudo-terminal.
+
+import Foundation
+import MartletTestKit
+import NIOCore
+import NIOPosix
+import SerialLink
+import Testing
+
+@testable import HostBridge
+
+/// Every kind of line that ``LineTransport`` opens.
+enum LineKind: CaseIterable, Sendable {
+  case unix, tcp, tty
+}
+
+@Suite(.timeLimit(.minutes(1))) struct TransportTests {
+  @Test(arguments: LineKind.allCases)
+  func `bytes of every value pass both ways in order`(kind: LineKind) async throws {
+    try await FarEnd.with(kind) { _, address in
+      let noise = (0..<40_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+      let echoed = try await LineTransport().withConnection(to: address) { inbound, outbound in
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask { try await outbound.write(noise) }
+          var received: [UInt8] = []
+          for try await chunk in inbound {
+            received += chunk
+            if received.count >= noise.count { break }
+          }
+          try await group.waitForAll()
+          return received
+        }
+      }
+      #expect(echoed == noise)
+    }
+  }
+
+  @Test(arguments: LineKind.allCases)
+  func `the end of the other side ends the line`(kind: LineKind) async throws {
+    try await FarEnd.with(kind) { far, address in
+      let isOver = try await LineTransport().withConnection(to: address) { inbound, outbound in
+        try await outbound.write([1])
+        do {
+          for try await _ in inbound { await far.close() }
+        } catch {
+          // A terminal whose other side is gone fails rather than ends.
+        }
+        return true
+      }
+      #expect(isOver)
+    }
+  }
+
+  @Test(arguments: LineKind.allCases)
+  func `cancelling closes the line, and it can be opened again`(kind: LineKind) async throws {
+    try await FarEnd.with(kind) { _, address in
+      let (opened, isOpen) = AsyncStream.makeStream(of: Void.self)
+      let task = Task {
+        try await LineTransport().withConnection(to: address) { inbound, outbound in
+          isOpen.yield()
+          for try await _ in inbound {}
+          try Task.checkCancellation()
+        }
+      }
+      for await _ in opened { break }
+      task.cancel()
+      await #expect(throws: (any Error).self) { try await task.value }
+      if kind == .tty {
+        // The port is free again: a second opening would find it locked otherwise.
+        try await LineTransport().withConnection(to: address) { _, outbound in
+          try await outbound.write([1])
+        }
+      }
+    }
+  }
+
+  @Test(arguments: ["unix:/tmp/martlet-nobody.sock", "tcp:127.0.0.1:1", "tty:/dev/martlet-nobody"])
+  func `a line that is not there is told apart from one that fails`(text: String) async throws {
+    let address = try BoardAddress(parsing: text)
+    let error = await #expect(throws: SerialLinkError.self) {
+      try await LineTransport().withConnection(to: address) { _, _ in }
+    }
+    #expect(error?.code == .notThere)
+  }
+
+  @Test func `a serial port is opened by one program at a time`() async throws {
+    try await FarEnd.with(.tty) { _, address in
+      let error = try await LineTransport().withConnection(to: address) { _, _ in
+        await #expect(throws: SerialLinkError.self) {
+          try await LineTransport().withConnection(to: address) { _, _ in }
+        }
+      }
+      #expect(error?.code == .busy)
+    }
+  }
+}
+
+@Suite struct BoardAddressTests {
+  @Test(arguments: [
+    ("unix:/tmp/a.sock", BoardAddress.unix(path: "/tmp/a.sock")),
+    ("tcp:localhost:4321", .tcp(host: "localhost", port: 4321)),
+    ("tcp:[::1]:4321", .tcp(host: "::1", port: 4321)),
+    ("tty:/dev/ttyUSB0", .tty(path: "/dev/ttyUSB0", baud: 115_200)),
+    ("tty:/dev/ttyUSB0?baud=9600", .tty(path: "/dev/ttyUSB0", baud: 9_600)),
+    ("/dev/null", .tty(path: "/dev/null", baud: 115_200)),
+  ])
+  func `an address is read and written`(text: String, address: BoardAddress) throws {
+    #expect(try BoardAddress(parsing: text) == address)
+    #expect(try BoardAddress(parsing: "\(address)") == address)
+  }
+
+  @Test(arguments: [
+    "", "board", "unix:", "tcp:", "tcp:host", "tcp::1", "tcp:host:0", "tcp:host:65536",
+    "tcp:::1:80", "tty:", "tty:/dev/x?speed=9600", "tty:/dev/x?baud=12345", "/etc/passwd", "/nope",
+    "unix:/" + String(repeating: "a", count: 120),
+  ])
+  func `what is no address says what to write`(text: String) {
+    let error = #expect(throws: SerialLinkError.self) { try BoardAddress(parsing: text) }
+    #expect(error?.code == .invalidAddress)
+    #expect(error?.advice.isEmpty == false)
+  }
+
+  @Test func `a bare path to a socket is a Unix socket`() async throws {
+    try await FarEnd.with(.unix) { _, address async throws in
+      guard case .unix(let path) = address else { return }
+      #expect(try BoardAddress(parsing: path) == address)
+    }
+  }
+}
+
+/// The board's end of a real line: it sends back what comes.
+actor FarEnd {
+  private typealias Socket = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+
+  private enum End {
+    case server(NIOAsyncChannel<Socket, Never>)
+    case terminal(Socket)
+  }
+
+  private let end: End
+  private var channel: (any Channel)?
+
+  /// Kept open: a terminal that nobody has open hangs up.
+  private let held: CInt?
+
+  private init(_ end: End, holding held: CInt? = nil) {
+    self.end = end
+    self.held = held
+  }
+
+  deinit { held.map { _ = Foundation.close($0) } }
+
+  /// Opens a line of a kind, runs `body` with its address and closes it.
+  static func with(
+    _ kind: LineKind, _ body: @Sendable (FarEnd, BoardAddress) async throws -> Void
+  ) async throws {
+    try await TemporaryDirectory.with { folder in
+      let (far, address) = try await open(kind, folder)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await far.serve() }
+        try await body(far, address)
+        group.cancelAll()
+      }
+    }
+  }
+
+  private static func open(
+    _ kind: LineKind, _ folder: TemporaryDirectory
+  ) async throws -> (FarEnd, BoardAddress) {
+    let server = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    switch kind {
+    case .unix:
+      let path = folder.path + "/board.sock"
+      let channel = try await server.bind(unixDomainSocketPath: path, childChannelInitializer: wrap)
+      return (FarEnd(.server(channel)), .unix(path: path))
+    case .tcp:
+      let channel = try await server.bind(host: "127.0.0.1", port: 0, childChannelInitializer: wrap)
+      let port = channel.channel.localAddress?.port ?? 0
+      return (FarEnd(.server(channel)), .tcp(host: "127.0.0.1", port: port))
+    case .tty:
+      var near: CInt = 0
+      var far: CInt = 0
+      var name = [CChar](repeating: 0, count: 128)
+      guard openpty(&far, &near, &name, nil, nil) == 0 else { throw POSIXError(.ENODEV) }
+      // Until the transport sets raw mode, a terminal would echo what this end says.
+      var settings = termios()
+      tcgetattr(near, &settings)
+      cfmakeraw(&settings)
+      tcsetattr(near, TCSANOW, &settings)
+      let channel = try await NIOPipeBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .takingOwnershipOfDescriptor(inputOutput: far, channelInitializer: wrap)
+      let path = String(
+        decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      return (FarEnd(.terminal(channel), holding: near), .tty(path: path, baud: 115_200))
+    }
+  }
+
+  @Sendable
+  private static func wrap(_ channel: any Channel) -> EventLoopFuture<Socket> {
+    channel.eventLoop.makeCompletedFuture { try Socket(wrappingChannelSynchronously: channel) }
+  }
+
+  /// Takes the connections, one after the other.
+  private func serve() async throws {
+    switch end {
+    case .terminal(let socket): try await hold(socket)
+    case .server(let server):
+      try await server.executeThenClose { sockets in
+        for try await socket in sockets { try await hold(socket) }
+      }
+    }
+  }
+
+  private func hold(_ socket: Socket) async throws {
+    channel = socket.channel
+    try await socket.executeThenClose { inbound, outbound in
+      for try await bytes in inbound { try await outbound.write(bytes) }
+    }
+  }
+
+  func close() async { try? await channel?.close() }
+}
