@@ -106,6 +106,7 @@ let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "
 let lifecycle: Target.Dependency = .product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 
@@ -119,19 +120,27 @@ let hostModules: [Target] = [
   module("SerialLink", [logging, nioCore, nioPosix]),
   module(
     "HostBridge",
-    ["ConsentLease", "DumpFormat", "LinkProtocol", "SerialLink", "ServiceAPI", grdb, httpClient, lifecycle, logging]
-  ),
+    [
+      "ConsentLease", "DumpFormat", "LinkProtocol", "SerialLink", "ServiceAPI", grdb, httpClient,
+      lifecycle, logging, nioCore, nioHTTP,
+    ]),
   module(
     "CrashService",
-    ["DumpAnalysis", "DumpFormat", "ServiceAPI", grdb, hummingbird, logging, nioCore]),
+    ["DumpAnalysis", "DumpFormat", "ServiceAPI", grdb, hummingbird, logging, nioCore, nioHTTP]),
   module("GDBSession", ["DumpAnalysis", "DumpFormat", subprocess]),
-  program("martlet-bridge", ["HostBridge", argumentParser, lifecycle, logging]),
-  program("martlet-service", ["CrashService", argumentParser, hummingbird, logging]),
-  program("martlet", ["DumpAnalysis", "GDBSession", "ServiceAPI", argumentParser, httpClient]),
+  program("martlet-bridge", ["HostBridge", "SerialLink", argumentParser, lifecycle, logging]),
+  program(
+    "martlet-service", ["CrashService", argumentParser, hummingbird, lifecycle, logging, nioCore]),
+  program(
+    "martlet",
+    ["DumpAnalysis", "GDBSession", "ServiceAPI", argumentParser, httpClient, nioCore, nioHTTP]),
   program("martlet-demo", ["ServiceAPI", argumentParser, httpClient, subprocess]),
   module(
     "MartletTestKit",
-    ["BoardHAL", "BoardHost", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat", "DumpRing"]
+    [
+      "BoardHAL", "BoardHost", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat", "DumpRing",
+      "LinkProtocol",
+    ]
   ),
 ]
 
@@ -144,7 +153,7 @@ let testTargets: [Target] = [
   tests("DumpFormatTests", deviceTestDependencies),
   tests("DumpRingTests", deviceTestDependencies),
   tests("LinkProtocolTests", deviceTestDependencies),
-  tests("CaptureTests", deviceTestDependencies),
+  tests("CaptureTests", deviceTestDependencies + ["DumpAnalysis"]),
   tests("BoardHostTests", deviceTestDependencies),
   tests(
     "DumpAnalysisTests", ["DumpAnalysis", "DumpFormat", "FuzzBodies", "GDBSession"],
@@ -152,17 +161,19 @@ let testTargets: [Target] = [
   tests(
     "HostBridgeTests",
     [
-      "ConsentLease", "HostBridge", "LinkProtocol", "MartletTestKit", "SerialLink", "ServiceAPI",
-      grdb,
+      "ConsentLease", "DumpFormat", "HostBridge", "LinkProtocol", "MartletTestKit", "SerialLink",
+      "ServiceAPI", grdb, nioCore, nioHTTP, nioPosix,
     ]),
-  tests("CrashServiceTests", ["CrashService", "DumpFormat", "ServiceAPI", grdb, hummingbirdTesting]),
+  tests(
+    "CrashServiceTests", ["CrashService", "DumpFormat", "ServiceAPI", grdb, hummingbirdTesting]),
   tests(
     "FirmwareTests",
     [
-      "DumpAnalysis", "DumpFormat", "GDBSession", "HostBridge", "LinkProtocol", "MartletTestKit",
-      "SerialLink",
+      "ConsentLease", "DumpAnalysis", "DumpFormat", "GDBSession", "LinkProtocol", "MartletTestKit",
     ]),
-  tests("EndToEndTests", ["HostBridge", "MartletTestKit", "ServiceAPI", subprocess]),
+  tests(
+    "EndToEndTests",
+    ["DumpFormat", "HostBridge", "LinkProtocol", "MartletTestKit", "ServiceAPI", grdb, httpClient]),
 ]
 
 /// `MARTLET_TESTS=A,B` keeps those test targets alone, for a quick turn on one module.
