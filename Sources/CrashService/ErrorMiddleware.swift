@@ -4,6 +4,7 @@ import Foundation
 import GRDB
 import Hummingbird
 import Logging
+import NIOHTTP1
 
 /// The outermost middleware: nothing leaves the service but an answer with a body that explains it.
 struct ErrorMiddleware<Context: RequestContext>: RouterMiddleware {
@@ -16,6 +17,9 @@ struct ErrorMiddleware<Context: RequestContext>: RouterMiddleware {
     let response: Response
     do {
       response = try await next(request, context)
+    } catch let error as HTTPParserError {
+      // What came is no HTTP: the server answers that by itself and closes the connection.
+      throw error
     } catch {
       let failure = failure(for: error, request: request, context: context)
       code = failure.body.error.code

@@ -4,6 +4,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import NIOHTTP1
 import ServiceAPI
 
 /// The largest JSON body that is read, bytes.
@@ -22,7 +23,8 @@ func jsonResponse(
 
 extension Request {
   /// The body, whole. Never holds more than `limit` bytes.
-  /// - Throws: ``ServiceFailure`` with 413 when the body is, or says that it is, longer.
+  /// - Throws: ``ServiceFailure`` with 413 when the body is, or says that it is, longer; with 400 when
+  ///   the connection ends before it does.
   func bytes(upTo limit: Int) async throws -> ByteBuffer {
     if let length = headers[.contentLength].flatMap(Int.init), length > limit {
       throw ServiceFailure.tooLarge(limit: limit)
@@ -31,6 +33,11 @@ extension Request {
       return try await body.collect(upTo: limit)
     } catch is NIOTooManyBytesError {
       throw ServiceFailure.tooLarge(limit: limit)
+    } catch let error as HTTPParserError {
+      throw error
+    } catch {
+      throw ServiceFailure(
+        .badRequest, code: "BodyIncomplete", message: "The request's body ended before its end.")
     }
   }
 

@@ -6,6 +6,7 @@ import Foundation
 import Hummingbird
 import Logging
 import NIOCore
+import ServiceLifecycle
 
 struct Run: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -65,7 +66,12 @@ struct Run: AsyncParsableCommand {
     let application = service.application(host: host, port: port) { port in
       announce(host: host, port: port, portFile: portFile, logger: logger)
     }
-    try await application.runService()
+    var group = ServiceGroupConfiguration(
+      services: [application], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+    // A caller that never finishes its request does not hold up the end. Whatever is not
+    // acknowledged by then is sent again.
+    group.maximumGracefulShutdownDuration = .seconds(5)
+    try await ServiceGroup(configuration: group).run()
   }
 
   private func words(_ error: any Error) -> String {

@@ -67,14 +67,6 @@ extension SQLiteManagementStore {
   func deleteCatalog(_ catalog: CatalogReference) async throws -> Bool {
     try await write { db, _ in
       guard let row = try CatalogRow.find(db, catalog) else { return false }
-      try raiseEpochs(
-        db,
-        of: """
-          SELECT devices.id FROM devices
-          JOIN deviceGroups ON deviceGroups.id = devices.deviceGroupId
-          JOIN products ON products.id = deviceGroups.productId
-          WHERE products.catalogId = \(row.id)
-          """)
       return try row.delete(db)
     }
   }
