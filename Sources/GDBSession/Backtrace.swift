@@ -122,7 +122,8 @@ extension Backtrace {
   /// end becomes one, with a note, because it may as well be a recursion.
   static func ended(_ frames: [Frame], notes: inout [String]) -> [Frame] {
     if let main = frames.firstIndex(where: { $0.function.map(isMain) ?? false }),
-      frames[(main + 1)...].first?.address == frames[main].address
+      let next = frames[(main + 1)...].first, next.address == frames[main].address,
+      next.function == frames[main].function
     {
       return Array(frames[...main])
     }
