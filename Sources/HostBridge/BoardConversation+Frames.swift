@@ -57,6 +57,7 @@ extension BoardConversation {
 
   private func adopt(_ new: Hello) {
     if hello?.deviceID != new.deviceID { deviceID = new.deviceID.text }
+    if hello?.bootCount != new.bootCount || new.phase == .agent { hasToldStart = false }
     hello = new
     phase = new.phase
   }
@@ -84,8 +85,9 @@ extension BoardConversation {
 
   private func receive(_ starting: Starting, _ sequence: UInt8, now: Duration) {
     let answersGo = requests.take(sequence, .go) != nil
-    if phase == .agent {
-      phase = .application
+    phase = .application
+    if !hasToldStart {
+      hasToldStart = true
       actions.append(.starting(starting.reason))
     }
     switch stage {

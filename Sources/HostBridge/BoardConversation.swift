@@ -64,6 +64,8 @@ public final class BoardConversation {
   var hello: Hello?
   var deviceID = ""
   var phase = BootPhase.agent
+  /// This boot's start of the application was passed on.
+  var hasToldStart = false
   var agreedFrame = FrameLimit.initial
   var requests = RequestTable()
   var partial: PartialDump?

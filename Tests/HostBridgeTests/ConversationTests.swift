@@ -112,6 +112,20 @@ import Testing
     #expect(lab.run(for: .seconds(1)) { !$0.completions.isEmpty })
   }
 
+  @Test func `a board with nothing to forward starts by itself and is visited all the same`() {
+    let lab = Lab()
+    lab.board.hello.phase = .application
+    lab.connect()
+    lab.board.sayHello()
+    lab.board.start(.nothingToForward)
+    #expect(lab.run(for: .seconds(1)) { $0.board.hello.leaseState == .allowed })
+    #expect(lab.starts == [.nothingToForward])
+    #expect(!lab.board.seen.contains(.go))
+    lab.board.reboot(phase: .application)
+    lab.board.start(.nothingToForward)
+    #expect(lab.run(for: .seconds(1)) { $0.wishes.count == 2 && $0.starts.count == 2 })
+  }
+
   @Test func `the lease is renewed at every poll`() {
     let lab = Lab(settings: ConversationSettings(pollInterval: .seconds(3)))
     lab.connect()

@@ -52,9 +52,9 @@ final class FakeBoard {
   }
 
   /// Starts again, as after a reset.
-  func reboot() {
+  func reboot(phase: BootPhase = .agent) {
     hello.bootCount += 1
-    hello.phase = .agent
+    hello.phase = phase
     started = nil
     agreedFrame = FrameLimit.initial
     queue = []
