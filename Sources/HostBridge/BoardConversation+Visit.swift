@@ -85,7 +85,7 @@ extension BoardConversation {
     let isRepetition = status.refusal == .otherNonce && request.attempts > 1
     let isInForce = status.state == (allowed ? .allowed : .denied)
     guard status.refusal == .accepted || (isRepetition && isInForce) else {
-      actions.append(.leaseAnswered(status))
+      actions.append(.leaseAnswered(status, isAllowed: allowed))
       // The board has a newer nonce than the one the lease was issued for.
       if status.refusal == .otherNonce, staleLeases < 3 {
         staleLeases += 1
@@ -105,8 +105,10 @@ extension BoardConversation {
     hello?.leaseSeconds = status.secondsLeft
     actions.append(
       .leaseAnswered(
-        LeaseStatus(state: status.state, refusal: .accepted, secondsLeft: status.secondsLeft)))
-    leaseSettled(isValid: status.state == .allowed, now: now)
+        LeaseStatus(state: status.state, refusal: .accepted, secondsLeft: status.secondsLeft),
+        isAllowed: allowed))
+    // A board that accepts a denial and stays open gets nothing fetched by this bridge.
+    leaseSettled(isValid: status.state == .allowed && allowed, now: now)
   }
 
   /// The lease lane has come to its end.

@@ -49,7 +49,7 @@ extension BoardSession {
         ? "the service does not know this device: claim it with: martlet device claim --device "
           + wish.device
         : "no lease: \(error)"
-      log.warning("\(words)")
+      logLease(words, level: .warning)
       emit(.leaseFailed) { $0.reason = words }
       perform(conversation.leaseUnavailable(nonce: wish.nonce, now: parts.clock.now))
     }
@@ -70,23 +70,25 @@ extension BoardSession {
     }
   }
 
-  func note(_ status: LeaseStatus) {
-    guard status.refusal == .accepted else {
-      emit(.leaseFailed) {
-        $0.leaseState = "\(status.state)"
-        $0.reason = "the board did not accept the lease: \(status.refusal)"
+  func note(_ status: LeaseStatus, isAllowed: Bool) {
+    let reason: String? =
+      switch (status.refusal, status.state, isAllowed) {
+      case (.accepted, .allowed, true), (.accepted, .denied, false): nil
+      case (.accepted, let state, _):
+        "the board says that it took the lease, but its state is \(state)"
+      case (let refusal, _, _): "the board did not accept the lease: \(refusal)"
       }
-      log.warning("the board did not accept the lease: \(status.refusal)")
-      return
-    }
-    emit(status.state == .allowed ? .leaseGranted : .leaseDenied) {
+    emit(reason != nil ? .leaseFailed : isAllowed ? .leaseGranted : .leaseDenied) {
       $0.leaseState = "\(status.state)"
       $0.leaseSeconds = status.secondsLeft
+      $0.reason = reason
     }
-    if status.state == .allowed {
-      log.info("the board holds a lease for \(status.secondsLeft) s")
+    if let reason {
+      logLease(reason, level: .warning)
+    } else if isAllowed {
+      logLease("crash dumps are allowed; the board has its lease", level: .info)
     } else {
-      log.info("crash dumps are not allowed for this board; it was told")
+      logLease("crash dumps are not allowed for this board; it was told", level: .info)
     }
   }
 

@@ -55,6 +55,8 @@ public actor BoardSession {
   var device: String?
   /// The boot that was last announced in the log.
   var announcedBoot: UInt32?
+  /// What was last said about the lease in the log.
+  private var leaseWords = ""
   /// A lease is being asked for; a newer wish waits for it to end.
   var isAskingForLease = false
   var nextWish: LeaseWish?
@@ -197,7 +199,7 @@ public actor BoardSession {
       case .console(let text): show(text)
       case .hello(let hello): note(hello)
       case .leaseWanted(let wish): ask(for: wish)
-      case .leaseAnswered(let status): note(status)
+      case .leaseAnswered(let status, let isAllowed): note(status, isAllowed: isAllowed)
       case .offered(let identity, let prologue, let bytes):
         emit(.dumpOffered, identity, prologue)
         line?.jobs.yield(.judge(identity, prologue, bytes))
@@ -223,6 +225,12 @@ public actor BoardSession {
     }
     isAskingForLease = true
     line?.jobs.yield(.lease(wish))
+  }
+
+  /// Logs how the lease stands, once for as long as it stands so.
+  func logLease(_ words: String, level: Logger.Level) {
+    log.log(level: words == leaseWords ? .debug : level, "\(words)")
+    leaseWords = words
   }
 
   private func show(_ text: [UInt8]) {

@@ -15,8 +15,8 @@ public enum ConversationAction: Sendable {
   /// Ask the service for a lease; answer with ``BoardConversation/leaseIssued(_:nonce:allowed:now:)``
   /// or ``BoardConversation/leaseUnavailable(nonce:now:)``.
   case leaseWanted(LeaseWish)
-  /// The board took a lease, or did not.
-  case leaseAnswered(LeaseStatus)
+  /// The board took a lease, or did not; whether that lease allows dumps.
+  case leaseAnswered(LeaseStatus, isAllowed: Bool)
   /// Look the dump up; answer with ``BoardConversation/judged(_:_:now:)``.
   case offered(DumpIdentity, DumpPrologue, bytes: [UInt8])
   /// Store the dump durably; answer with ``BoardConversation/settled(_:_:now:)``. Its checksums are

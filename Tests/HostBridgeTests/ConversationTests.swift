@@ -76,6 +76,19 @@ import Testing
     #expect(lab.board.dumps.count == 1)
   }
 
+  @Test func `a board that ignores a denial gets nothing fetched`() {
+    let lab = Lab(
+      board: FakeBoard(lease: .allowed), settings: ConversationSettings(pollInterval: .seconds(1)))
+    lab.consent = .denied
+    lab.board.ignoresLeases = true
+    lab.board.hold(key(1, 1))
+    lab.connect()
+    lab.run(for: .seconds(10)) { _ in false }
+    #expect(lab.board.started != nil)
+    #expect(lab.completions.isEmpty)
+    #expect(lab.spooled.isEmpty)
+  }
+
   @Test func `a denial in the middle of a transfer ends it`() {
     let lab = Lab(board: FakeBoard(lease: .allowed))
     lab.consent = .silent

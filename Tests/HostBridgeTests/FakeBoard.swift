@@ -23,6 +23,8 @@ final class FakeBoard {
   private(set) var largestData = 0
   /// The application answers only when it polls the agent.
   var isDeaf = false
+  /// It says that it accepts leases and does not.
+  var ignoresLeases = false
   var answersReceipt = DoneStatus.done
   var refusesFetch: RefusalCode?
   /// Runs before a DATA frame goes out.
@@ -128,7 +130,7 @@ final class FakeBoard {
     if lease.count == 18 {
       refusal = Array(lease[1...16]) == hello.nonce.array ? .accepted : .otherNonce
     }
-    if refusal == .accepted {
+    if refusal == .accepted, !ignoresLeases {
       hello.leaseState = lease[0] == 1 ? .allowed : .denied
       hello.leaseSeconds = UInt32(lease[17])
       freshNonce()

@@ -105,7 +105,7 @@ final class Lab {
         case .unreachable: failLease(wish)
         case .silent: break
         }
-      case .leaseAnswered(let status): leases.append(status)
+      case .leaseAnswered(let status, _): leases.append(status)
       case .offered(let identity, _, _):
         perform(conversation.judged(identity, judge(identity), now: now))
       case .complete(let identity, _, let bytes):

@@ -63,6 +63,19 @@ import Testing
     }
   }
 
+  @Test func `a board that ignores a denial is reported`() async throws {
+    try await withBridge { bridge async throws in
+      bridge.service.set { $0.allowsDumps = false }
+      bridge.line.board {
+        $0.ignoresLeases = true
+        $0.hello.leaseState = .allowed
+      }
+      bridge.line.plugIn()
+      let failed = await bridge.events.next(.leaseFailed)
+      #expect(failed?.reason?.contains("its state is allowed") == true)
+    }
+  }
+
   @Test func `an unknown device is told how to be claimed`() async throws {
     try await withBridge { bridge async throws in
       bridge.service.set { $0.leaseFailure = .status(404) }
