@@ -4,8 +4,8 @@ import DumpAnalysis
 import DumpFormat
 import GDBSession
 
-/// The bytes up to the first newline are a dump's body; what follows goes to the stub, once as it is
-/// and once line by line as the content of packets whose checksums are right.
+/// The bytes up to the first newline are a dump's body; what follows goes to the stub, once as it
+/// is and once line by line as the content of packets whose checksums are right.
 public func fuzzRemoteStub(_ input: UnsafeRawBufferPointer) {
   let bytes = Array(input)
   let parts = bytes.split(separator: 10, omittingEmptySubsequences: false)

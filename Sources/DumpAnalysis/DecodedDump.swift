@@ -26,8 +26,8 @@ public struct DecodedDump: Sendable {
 
   /// Checks and decodes a whole dump.
   /// - Parameter bytes: prologue and body, nothing before or behind them.
-  /// - Throws: what is wrong with the prologue or a checksum, or the first block that lies, with its
-  ///   offset from the start of the body.
+  /// - Throws: what is wrong with the prologue or a checksum, or the first block that lies, with
+  ///   its offset from the start of the body.
   public init(bytes: [UInt8]) throws(DumpAnalysisError) {
     let outcome: Result<DumpPrologue, DumpFormatError> = bytes.withUnsafeBytes { raw in
       do throws(DumpFormatError) {
@@ -62,8 +62,8 @@ public struct DecodedDump: Sendable {
 
   /// The crash in one line: kind, program counter, link register, stack pointer and image.
   ///
-  /// `AppCrash (kind=usageFault; pc=0x00001234; lr=0x00000567; sp=0x00080000; build=1a2b3c4d)`, with
-  /// `unknown` for what is not known.
+  /// `AppCrash (kind=usageFault; pc=0x00001234; lr=0x00000567; sp=0x00080000; build=1a2b3c4d)`,
+  /// with `unknown` for what is not known.
   public var signature: String {
     let build = header.buildID.isMissing ? "unknown" : String(header.buildID.hexDigits.prefix(8))
     func text(_ value: UInt32?) -> String { value?.hex ?? "unknown" }

@@ -1,7 +1,7 @@
 // The board's memory as a dump and its ELF file know it, for readers that think in addresses.
 
-/// Memory by address: what the dump holds, then code and constants of the ELF file. What was redacted
-/// or not kept is unknown, never zero.
+/// Memory by address: what the dump holds, then code and constants of the ELF file. What was
+/// redacted or not kept is unknown, never zero.
 public struct DumpMemory: Sendable {
   private struct Run: Sendable {
     var start: UInt64

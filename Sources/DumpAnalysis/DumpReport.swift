@@ -3,8 +3,8 @@
 import DumpFormat
 import Foundation
 
-/// Everything a dump says, ready to print or to encode. Numbers that are addresses or register values
-/// are text such as `0x00001234`; what is not known is absent.
+/// Everything a dump says, ready to print or to encode. Numbers that are addresses or register
+/// values are text such as `0x00001234`; what is not known is absent.
 public struct DumpReport: Codable, Equatable, Sendable {
   /// Which image crashed, on which boot.
   public struct Identity: Codable, Equatable, Sendable {
@@ -87,7 +87,9 @@ public struct DumpReport: Codable, Equatable, Sendable {
   ///   - elf: the image's ELF file; with it the headline names the function.
   public init(dump: DecodedDump, elf: ELFImage? = nil) {
     let words = FaultStatusWords(dump)
-    headline = Self.headline(words.headline, dump, elf)
+    headline =
+      Self.place(words.headline, dump, elf)
+      + (dump.reason.map { ": " + Self.printable($0) } ?? "")
     signature = dump.signature
     identity = Identity(dump)
     registers = Self.coreRegisters(dump)
@@ -107,7 +109,7 @@ public struct DumpReport: Codable, Equatable, Sendable {
     unknownBlocks = dump.unknownBlocks.map { Unknown(type: $0.type, length: $0.content.count) }
   }
 
-  private static func headline(_ what: String, _ dump: DecodedDump, _ elf: ELFImage?) -> String {
+  private static func place(_ what: String, _ dump: DecodedDump, _ elf: ELFImage?) -> String {
     let start = what.prefix(1).uppercased() + what.dropFirst()
     guard let pc = dump.core?.pc else { return start }
     if let elf, elf.isCode(pc), let function = elf.function(at: pc) {

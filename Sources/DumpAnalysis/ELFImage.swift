@@ -24,6 +24,8 @@ public struct ELFImage: Sendable {
     var isInMemory: Bool { flags & 2 != 0 }
     var isWritable: Bool { flags & 1 != 0 }
     var isCode: Bool { flags & 4 != 0 }
+    /// Swift's `@section` marks constants as writable, so the name of their section counts as well.
+    var isConstant: Bool { isInMemory && (!isWritable || name.hasPrefix(".rodata")) }
     /// Addresses covered.
     public var range: Range<UInt64> { UInt64(address)..<(UInt64(address) + UInt64(size)) }
   }
@@ -143,7 +145,7 @@ public struct ELFImage: Sendable {
 
   /// Code and constants: what the board's memory held before the first instruction and still does.
   public var readOnlyRuns: [(address: UInt32, bytes: ArraySlice<UInt8>)] {
-    sections.filter { $0.isInMemory && !$0.isWritable && $0.range.upperBound <= 1 << 32 }
+    sections.filter { $0.isConstant && $0.range.upperBound <= 1 << 32 }
       .compactMap { section in
         content(of: section).flatMap { $0.isEmpty ? nil : (section.address, $0) }
       }

@@ -24,23 +24,22 @@ public struct FaultStatusWords: Equatable, Sendable {
   /// The words for a dump.
   public init(_ dump: DecodedDump) {
     self.init(
-      kind: dump.header.kind, status: dump.faultStatus, core: dump.core, reason: dump.reason)
+      kind: dump.header.kind, status: dump.faultStatus, core: dump.core)
   }
 
   /// - Parameters:
   ///   - kind: what the prologue says.
   ///   - status: registers that are `nil` add no words.
   ///   - core: the same.
-  ///   - reason: the text given to `crash` or an assertion.
   public init(
-    kind: CrashKind, status: FaultStatus?, core: CoreRegisters? = nil, reason: String? = nil
+    kind: CrashKind, status: FaultStatus?, core: CoreRegisters? = nil
   ) {
     faults =
       Self.findings("CFSR", status?.cfsr, in: Self.cfsrBits, status)
       + Self.findings("HFSR", status?.hfsr, in: Self.hfsrBits, status)
       + Self.findings("DFSR", status?.dfsr, in: Self.dfsrBits, status)
     context = Self.context(of: core)
-    headline = Self.headline(kind: kind, faults: faults, status: status, reason: reason)
+    headline = Self.headline(kind: kind, faults: faults, status: status)
   }
 
   private static func findings(
@@ -156,14 +155,13 @@ extension FaultStatusWords {
 
 extension FaultStatusWords {
   private static func headline(
-    kind: CrashKind, faults: [Finding], status: FaultStatus?, reason: String?
+    kind: CrashKind, faults: [Finding], status: FaultStatus?
   ) -> String {
-    let told = reason.map { ": \($0)" } ?? ""
     switch kind {
-    case .swiftTrap: return "Swift runtime check failed" + told
-    case .crash: return "crash was called" + told
-    case .assertion: return "assertion failed" + told
-    case .abort: return "abort was called" + told
+    case .swiftTrap: return "Swift runtime check failed"
+    case .crash: return "crash was called"
+    case .assertion: return "assertion failed"
+    case .abort: return "abort was called"
     case .watchdogWarning: return "hang: the watchdog was about to bite"
     case .watchdogReset: return "hang: the watchdog reset the board"
     case .stackOverflow: return "stack overflow"
@@ -177,7 +175,7 @@ extension FaultStatusWords {
     let first = all.first { names.contains($0.name) && $0.headline != nil }
     var text = first?.headline ?? Self.plain(kind)
     if let address = status?.mmfar ?? status?.bfar { text += " (address \(address.hex))" }
-    return text + told
+    return text
   }
 
   private static func plain(_ kind: CrashKind) -> String {

@@ -9,8 +9,8 @@ public enum SwiftName {
       UnsafePointer<CChar>?, UInt, UnsafeMutablePointer<CChar>?, UnsafeMutablePointer<UInt>?, UInt32
     ) -> UnsafeMutablePointer<CChar>?
 
-  /// The runtime's own demangler, the one that backtraces of Swift programs use. It is exported by the
-  /// standard library's binary but has no declaration in a module.
+  /// The runtime's own demangler, the one that backtraces of Swift programs use. It is exported by
+  /// the standard library's binary but has no declaration in a module.
   private static let demangle: Demangle? = dlsym(nil, "swift_demangle").map {
     unsafeBitCast($0, to: Demangle.self)
   }

@@ -33,9 +33,9 @@ public struct SymbolFinder: Sendable {
   }
 
   /// The ELF file with a build-id.
-  /// - Throws: `noBuildID` when the id is one of zeros; `wrongELF` when the only place searched is a
-  ///   file with another id; `elfNotFound` with the ids that were seen; what reading a file that was
-  ///   named throws.
+  /// - Throws: `noBuildID` when the id is one of zeros; `wrongELF` when the only place searched is
+  ///   a file with another id; `elfNotFound` with the ids that were seen; what reading a file that
+  ///   was named throws.
   public func elf(buildID: BuildID) throws(DumpAnalysisError) -> ELFImage {
     guard !buildID.isMissing else {
       throw DumpAnalysisError(

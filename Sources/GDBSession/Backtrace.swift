@@ -81,8 +81,8 @@ extension Backtrace {
       let frames = try await gdbFrames(dump, elf, pc: nil, gdb, timeLimit)
       return finished(frames, notes: dump.isTruncated ? [truncationNote] : [])
     }
-    // A jump into nothing leaves the caller in LR alone, and gdb, which reads code to find the caller,
-    // finds none at PC. So gdb starts at the call and the bad PC is put in front.
+    // A jump into nothing leaves the caller in LR alone, and gdb, which reads code to find the
+    // caller, finds none at PC. So gdb starts at the call and the bad PC is put in front.
     let bad = Frame(index: 0, address: pc, function: nil)
     var notes = ["the program counter \(pc.hex) is not in the image's code: frame 0 is no function"]
     guard let lr = core.lr, elf.isCode(lr &- 2) else {
@@ -118,8 +118,9 @@ extension Backtrace {
   /// Cuts what gdb makes up behind the outermost call.
   ///
   /// A function that never returns saves no return address, so gdb finds itself as its own caller
-  /// until memory ends. `main` is where a program begins, so it stands alone then; for others the run of equal frames at the
-  /// end becomes one, with a note, because it may as well be a recursion.
+  /// until memory ends. `main` is where a program begins, so it stands alone then; for others the
+  /// run of equal frames at the end becomes one, with a note, because it may as well be a
+  /// recursion.
   static func ended(_ frames: [Frame], notes: inout [String]) -> [Frame] {
     if let main = frames.firstIndex(where: { $0.function.map(isMain) ?? false }),
       let next = frames[(main + 1)...].first, next.address == frames[main].address,

@@ -6,8 +6,8 @@ import Testing
 
 @testable import DumpAnalysis
 
-/// A crash of one of the programs in the folder Golden. Registers and stack are those of the program
-/// as it ran on an emulated Cortex-M4 (QEMU, mps2-an386) up to the crashing instruction.
+/// A crash of one of the programs in the folder Golden. Registers and stack are those of the
+/// program as it ran on an emulated Cortex-M4 (QEMU, mps2-an386) up to the crashing instruction.
 struct GoldenPair: Sendable, CustomTestStringConvertible {
   var name: String
   var elfName: String

@@ -40,7 +40,7 @@ import Testing
     let pair = GoldenPair.divisionByZero
     let trace = try await Backtrace.run(dump: pair.dump(), elf: pair.elf())
     let named = trace.frames.filter { $0.function != "main" }
-    #expect(named.map(\.function) == ["divide", "average", "reset"])
+    #expect(named.map(\.function) == ["divide", "average", "reset"], "\(trace.text)")
     #expect(trace.frames.map(\.index) == Array(trace.frames.indices))
     #expect(trace.frames.first?.address == 0x42)
     #expect(trace.frames.first?.line == 12)

@@ -6,9 +6,9 @@ import DumpFormat
 /// Answers gdb's remote protocol from a decoded dump, as if the board stood still at the crash.
 ///
 /// It does no input or output of its own: whoever carries the bytes feeds ``receive(_:)`` and sends
-/// what it returns. Nothing can be changed through it and nothing can run. What the dump does not hold
-/// is answered as unknown, except for code and constants, which come from the ELF file. Any bytes are
-/// safe to feed.
+/// what it returns. Nothing can be changed through it and nothing can run. What the dump does not
+/// hold is answered as unknown, except for code and constants, which come from the ELF file. Any
+/// bytes are safe to feed.
 public struct GDBRemoteStub: Sendable {
   /// Longest packet in either direction, bytes of content.
   public static let longestPacket = 4096

@@ -2,8 +2,8 @@
 
 import DumpAnalysis
 
-/// Takes packets `$content#checksum` out of a stream. Any bytes are safe to feed; memory stays below
-/// the longest packet.
+/// Takes packets `$content#checksum` out of a stream. Any bytes are safe to feed; memory stays
+/// below the longest packet.
 struct RemotePacketReader {
   enum Event: Equatable {
     case packet([UInt8])

@@ -28,8 +28,8 @@ struct RemoteRegisters: Sendable {
       Register(word: core?.sp), Register(word: core?.lr), Register(word: pc ?? core?.pc),
       Register(word: core?.xpsr),
     ]
-    // gdb finds out which stack pointer is in use by comparing it with SP, so the one that was in use
-    // has the value from before the exception frame was pushed.
+    // gdb finds out which stack pointer is in use by comparing it with SP, so the one that was in
+    // use has the value from before the exception frame was pushed.
     if let core, let excReturn = core.excReturn {
       let usesProcessStack = excReturn & 4 != 0
       features.append(Self.mSystem)
