@@ -20,6 +20,7 @@ extension BootAgent {
       case .who: sendHello(sequence: sequence)
       case .welcome:
         let welcome = try Welcome(decoding: frame.payload)
+        guard welcome.version == linkProtocolVersion else { throw .invalidField }
         largestFrame = welcome.largestFrame
         sendHello(sequence: sequence)
       case .lease: take(frame, at: now)
@@ -71,6 +72,11 @@ extension BootAgent {
     let limit = min(Int(largestFrame), LinkPort.largestSent)
     let content = UInt32(limit - FrameLimit.overhead - FrameLimit.dataPreamble)
     guard let ring, let (range, length) = transfer.take(content) else { return }
+    guard gate.state(at: halMonotonicMicroseconds()) == .allowed else {
+      // The lease ended in the middle of the transfer.
+      transfer.clear()
+      return
+    }
     var chunk = InlineArray<16, UInt32>(repeating: 0)
     var failed = false
     port.send(.data, sequence: 0) { writer in
@@ -103,12 +109,13 @@ extension BootAgent {
 
   private mutating func take(_ frame: Frame, at now: UInt64) {
     var refusal = LeaseRefusal.accepted
-    let check = CRC32C.checksum(frame.payload)
     do throws(LeaseRefusal) {
+      let lease = try Lease(decoding: frame.payload)
       // A host that missed the answer repeats the request: the answer is the same, the lease is not
-      // taken twice.
+      // taken twice. The lease ends with its checksum; one over all of it would be a constant.
+      let check = frame.payload.baseAddress?.load32(at: frame.payload.count - 4)
       if check != lastLease {
-        try takeNew(frame, at: now)
+        try take(lease, at: now)
         lastLease = check
       }
     } catch {
@@ -119,8 +126,7 @@ extension BootAgent {
     port.send(.leaseStatus, sequence: frame.sequence) { status.append(to: &$0) }
   }
 
-  private mutating func takeNew(_ frame: Frame, at now: UInt64) throws(LeaseRefusal) {
-    let lease = try Lease(decoding: frame.payload)
+  private mutating func take(_ lease: Lease, at now: UInt64) throws(LeaseRefusal) {
     // Zeros mean that the board has no entropy: it never asked with a nonce.
     guard nonce != LeaseNonce() else { throw .otherNonce }
     try gate.accept(lease, deviceID: deviceID.bytes, nonce: nonce.bytes, at: now)
@@ -132,11 +138,8 @@ extension BootAgent {
   private mutating func dropDumps() {
     LeftDump().clear()
     transfer.clear()
-    do throws(FlashError) {
-      _ = try ring?.releaseAll()
-    } catch {
-      // The gate stays closed for forwarding, so what flash did not release does not leave either.
-    }
+    // What flash does not release does not leave either: the gate is closed for forwarding.
+    ring?.releaseAll()
   }
 
   private func answerNext(_ frame: Frame, at now: UInt64) throws(LinkError) {

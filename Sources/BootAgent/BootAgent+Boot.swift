@@ -14,22 +14,36 @@ extension BootAgent {
   /// Moves the register-only dump that a crash left in retained RAM into the ring.
   func storeLeftDump() {
     let left = LeftDump()
-    guard let bytes = left.bytes, let ring else { return }
+    guard let bytes = left.bytes, let base = bytes.baseAddress else { return }
     defer { left.clear() }
     guard gate.state(at: halMonotonicMicroseconds()) == .allowed else { return }
+    let key: DumpKey
+    do throws(DumpFormatError) {
+      var header = try DumpHeader(decoding: bytes)
+      if header.key.bootCount == 0 {
+        // It crashed before its boot was counted: this boot's number has to do.
+        header.key = DumpKey(bootCount: bootCount, sequence: 3)
+        left.replaceHeader(header)
+      }
+      key = header.key
+    } catch {
+      return
+    }
+    // The fault path may have failed behind its commit: then the ring has the dump already.
+    guard let ring, ring.find(key) == nil else { return }
     eraseAhead()
-    guard let slot = ring.readySlot(), let base = bytes.baseAddress else { return }
-    let start = ring.offset(of: slot.index) + SlotLayout.dump
+    guard let slot = ring.readySlot() else { return }
+    let start = ring.offset(of: slot.index)
     do throws(FlashError) {
-      // In the order of a capture: header, body, commit.
-      let header = DumpHeader.size
-      try Flash.program(start, UnsafeRawBufferPointer(start: base, count: header))
+      // In the order of a capture: header, body, commit, and the mark that the commit is done.
       try Flash.program(
-        start + UInt32(DumpPrologue.size),
-        UnsafeRawBufferPointer(rebasing: bytes[DumpPrologue.size...]))
+        start + SlotLayout.dump, UnsafeRawBufferPointer(start: base, count: DumpHeader.size))
       try Flash.program(
-        start + UInt32(header),
-        UnsafeRawBufferPointer(start: base + header, count: DumpCommit.size))
+        start + SlotLayout.body, UnsafeRawBufferPointer(rebasing: bytes[DumpPrologue.size...]))
+      try Flash.program(
+        start + SlotLayout.commit,
+        UnsafeRawBufferPointer(start: base + DumpHeader.size, count: DumpCommit.size))
+      try Flash.mark(start + SlotLayout.settledMark)
     } catch {
       // The slot is dirty now and will be reclaimed; flash that fails cannot be helped.
     }
@@ -42,6 +56,7 @@ extension BootAgent {
     else { return }
     // Sequence 1 is the fault path's: it may have been at work when the watchdog bit.
     let key = DumpKey(bootCount: bootCount - 1, sequence: 2)
+    guard ring.find(key) == nil else { return }
     eraseAhead()
     guard let slot = ring.readySlot() else { return }
     var header = DumpHeader(kind: .watchdogReset, key: key)

@@ -47,12 +47,13 @@ public struct BootAgent {
   public init(slotSize: UInt32) {
     let geometry = halFlashGeometry()
     gate = consentGate()
-    gate.start()
+    gate.start(afterPowerOn: halResetCause() == .powerOn)
     ring = DumpRing(geometry: geometry, slotSize: slotSize)
     bootCount = Self.countBoot(geometry)
     deviceID = DeviceIdentity.find(geometry: geometry)
     port = LinkPort()
     renewNonce()
+    ring?.settle()
     storeLeftDump()
     recordWatchdogReset()
     prepareCapture()
@@ -91,8 +92,7 @@ public struct BootAgent {
 
   /// One turn: takes bytes, answers frames, sends a piece of what was fetched, minds the time.
   mutating func step(console: (UInt8) -> Void) {
-    let now = halMonotonicMicroseconds()
-    gate.clock.update(now)
+    gate.clock.update(halMonotonicMicroseconds())
     for _ in 0..<Self.bytesPerStep {
       guard let received = port.receive() else { break }
       switch received {
@@ -102,14 +102,16 @@ public struct BootAgent {
         console(first)
         console(second)
       case .frame(let frame):
-        lastHeard = now
-        answer(frame, at: now)
+        // Read anew for each frame: answers take time, and the gate's clock never goes back.
+        let heard = halMonotonicMicroseconds()
+        lastHeard = heard
+        answer(frame, at: heard)
       }
     }
     sendFetched()
     if phase == .agent {
       halWatchdogFeed()
-      mindTime(now)
+      mindTime(halMonotonicMicroseconds())
     }
   }
 

@@ -7,7 +7,9 @@ import LinkProtocol
 
 /// Finds the device's identity in flash, or makes one. Context: boot.
 enum DeviceIdentity {
+  /// Bytes of the record, and of the record with its mark.
   private static let size = 72
+  private static let sizeWithMark = 80
   /// "MID1", little endian.
   private static let magic: UInt32 = 0x3144_494D
 
@@ -17,13 +19,17 @@ enum DeviceIdentity {
       return DeviceID()
     }
     let offset = geometry.stateOffset + 2 * geometry.sectorSize
-    var words = InlineArray<18, UInt32>(repeating: 0)
+    var words = InlineArray<20, UInt32>(repeating: 0)
     return withUnsafeMutablePointer(to: &words) { pointer in
       let raw = UnsafeMutableRawPointer(pointer)
       do throws(FlashError) {
-        try Flash.read(offset, into: UnsafeMutableRawBufferPointer(start: raw, count: size))
-        if isIntact(raw) { return DeviceID(at: raw + 4) }
-        return try make(at: offset, raw)
+        try Flash.read(
+          offset, into: UnsafeMutableRawBufferPointer(start: raw, count: sizeWithMark))
+        // Without its mark a record may read differently the next time: nobody has seen it yet.
+        let marked = Flash.programmedBits(raw + size)
+        guard isIntact(raw), marked >= 32 else { return try make(at: offset, raw) }
+        if marked < 64 { try Flash.mark(offset + UInt32(size)) }
+        return DeviceID(at: raw + 4)
       } catch {
         return DeviceID()
       }
@@ -45,6 +51,7 @@ enum DeviceIdentity {
     raw.store32(CRC32C.checksum(UnsafeRawBufferPointer(start: raw, count: 68)), at: 68)
     try Flash.erase(offset)
     try Flash.program(offset, UnsafeRawBufferPointer(start: raw, count: size))
+    try Flash.mark(offset + UInt32(size))
     return DeviceID(at: raw + 4)
   }
 }

@@ -25,9 +25,11 @@ public struct ConsentGate {
   }
 
   /// Starts a boot: after a cold start, or when either record is not intact, the gate is closed
-  /// until the next lease. Call once, before anything else.
-  public func start() {
-    let isWarm = clock.start()
+  /// until the next lease. Call before anything else; once more during a boot only shortens a lease.
+  ///
+  /// - Parameter afterPowerOn: the board knows that power was away.
+  public func start(afterPowerOn: Bool) {
+    let isWarm = clock.start(afterPowerOn: afterPowerOn)
     guard isWarm, isIntact else {
       write(state: .suspended, dumpsPerFingerprint: 0, epoch: 0, acceptedAt: 0, expiresAt: 0)
       return
@@ -89,12 +91,13 @@ public struct ConsentGate {
     for i in 0..<Lease.nonceSize where lease.nonce[i] != nonce[i] { throw .otherNonce }
     guard lease.lifetime <= Lease.longestLifetime else { throw .lifetimeTooLong }
     guard lease.epoch >= epoch else { throw .olderEpoch }
-    if clock.hasRunBackwards { clock.clearFault() }
+    // What the clock has counted means nothing after a fault; the new lease counts from zero.
+    if clock.hasRunBackwards { clock.restart(at: monotonic) }
     let now = clock.update(monotonic)
     write(
       state: lease.isAllowed ? .allowed : .denied, dumpsPerFingerprint: lease.dumpsPerFingerprint,
       epoch: lease.epoch, acceptedAt: now,
-      expiresAt: lease.isAllowed ? now + UInt64(widening: lease.lifetime) * 1_000_000 : now)
+      expiresAt: lease.isAllowed ? now &+ UInt64(widening: lease.lifetime) &* 1_000_000 : now)
   }
 
   private var bytes: UnsafeRawPointer { UnsafeRawPointer(memory) }

@@ -23,8 +23,11 @@ public struct RetainedClock {
 
   /// Starts a boot. Returns whether the uptime goes on from the boot before; if not, this was a cold
   /// start of unknown length and the uptime counts from zero.
-  public func start() -> Bool {
-    let isWarm = isIntact
+  ///
+  /// - Parameter afterPowerOn: power was away. RAM may have kept its content all the same, but
+  ///   nobody knows for how long.
+  public func start(afterPowerOn: Bool) -> Bool {
+    let isWarm = !afterPowerOn && isIntact
     let base = isWarm ? UnsafeRawPointer(memory).load64(at: 16) : 0
     let flags = isWarm ? UnsafeRawPointer(memory).load32(at: 4) : 0
     memory.store32(Self.magic, at: 0)
@@ -48,8 +51,9 @@ public struct RetainedClock {
       markFault()
       return last
     }
-    let (now, overflow) = bytes.load64(at: 8).addingReportingOverflow(monotonic)
-    guard !overflow, now >= last else {
+    // Wraps: after ``restart(at:)`` the start of this boot lies before zero.
+    let now = bytes.load64(at: 8) &+ monotonic
+    guard now >= last else {
       markFault()
       return last
     }
@@ -63,9 +67,11 @@ public struct RetainedClock {
     !isIntact || UnsafeRawPointer(memory).load32(at: 4) & 1 != 0
   }
 
-  /// Forgets a fault of the clock: a new lease counts from now.
-  public func clearFault() {
+  /// Forgets a fault of the clock and everything it has counted: uptime is zero now.
+  public func restart(at monotonic: UInt64) {
     memory.store32(0, at: 4)
+    memory.store64(0 &- monotonic, at: 8)
+    memory.store64(0, at: 16)
     seal()
   }
 

@@ -12,13 +12,16 @@ public func martlet_capture_fault(_ context: UnsafePointer<FaultContext>?) {
   halWatchdogFeed()
   let gate = consentGate()
   let monotonic = halMonotonicMicroseconds()
+  let state = CaptureState.current
+  let isPrepared = state.pointee.prepared == CaptureState.preparedMark
+  // A crash before the boot agent: nobody has told the clock that a new boot counts from zero.
+  if !isPrepared { gate.start(afterPowerOn: halResetCause() == .powerOn) }
   guard gate.state(at: monotonic) == .allowed else {
     gate.countUncaptured()
     return
   }
-  let state = CaptureState.current
   var header = describe(context, gate: gate, uptime: gate.clock.update(monotonic))
-  guard state.pointee.prepared == CaptureState.preparedMark else {
+  guard isPrepared else {
     header.isRegisterOnly = true
     leave(context, header)
     return
@@ -103,17 +106,18 @@ private func writeRegisters(
   writer.add(.core, words, 26 * 4)
   writer.add(.faultStatus, words + 26 * 4, 8 * 4)
   if context.pointee.hasFloatingPoint { writer.add(.floatingPoint, words + 34 * 4, 33 * 4) }
+  let image = halImage()
+  var code: (UInt32, UInt32) = (image.codeStart.littleEndian, image.codeLength.littleEndian)
+  withUnsafeBytes(of: &code) { bytes in
+    if let base = bytes.baseAddress { writer.add(.image, base, 8) }
+  }
+  // Last, because it is the one that may not fit in retained RAM.
   if let trap = context.pointee.trap, trap == trapCrash || trap == trapAssertion {
     var length = context.pointee.r.1
     if length > UInt32(BlockHeader.longestReason) { length = UInt32(BlockHeader.longestReason) }
     if let text = halReadable(context.pointee.r.0, &length) {
       writer.add(.reason, text, length)
     }
-  }
-  let image = halImage()
-  var code: (UInt32, UInt32) = (image.codeStart.littleEndian, image.codeLength.littleEndian)
-  withUnsafeBytes(of: &code) { bytes in
-    if let base = bytes.baseAddress { writer.add(.image, base, 8) }
   }
 }
 

@@ -34,6 +34,9 @@ public struct LeftDump {
     memory.store32(Self.magic, at: RetainedLayout.leftDump)
   }
 
+  /// Puts another header in front of the dump that is there.
+  public func replaceHeader(_ header: DumpHeader) { header.encode(to: start) }
+
   /// Removes the dump, its bytes included.
   public func clear() {
     for offset in stride(

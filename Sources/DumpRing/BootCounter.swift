@@ -23,18 +23,20 @@ public struct BootCounter {
     let first = try read(0)
     let second = try read(1)
     guard let current = Self.newer(first, second) else {
-      try start(sector: 0, at: 1)
-      return 1
+      return try start(sector: 0, after: 0)
     }
-    // The last bit may have been left undecided by a cut: programming its byte again decides it.
-    if current.cleared > 0 { try clear(bits: current.cleared, in: current.sector) }
-    let count = current.start &+ current.cleared &+ 1
+    let count = current.start &+ current.cleared
     guard current.cleared < (sectorSize - Self.tally) * 8 else {
-      try start(sector: 1 - current.sector, at: count)
-      return count
+      return try start(sector: 1 - current.sector, after: count)
+    }
+    // What was written last may have been left undecided by a cut: programming it again decides it.
+    if current.cleared > 0 {
+      try clear(bits: current.cleared, in: current.sector)
+    } else {
+      try writeHeader(of: current.sector, start: current.start)
     }
     try clear(bits: current.cleared + 1, in: current.sector)
-    return count
+    return count &+ 1
   }
 
   private struct Sector {
@@ -94,18 +96,25 @@ public struct BootCounter {
     }
   }
 
-  private func start(sector: UInt32, at count: UInt32) throws(FlashError) {
-    let offset = base + sector * sectorSize
-    try Flash.erase(offset)
+  /// Counts the first boot in a sector of its own. The header alone counts none, so that a header
+  /// that a cut left undecided gives no number away.
+  private func start(sector: UInt32, after count: UInt32) throws(FlashError) -> UInt32 {
+    try Flash.erase(base + sector * sectorSize)
+    try writeHeader(of: sector, start: count)
+    try clear(bits: 1, in: sector)
+    return count &+ 1
+  }
+
+  private func writeHeader(of sector: UInt32, start: UInt32) throws(FlashError) {
     var header = InlineArray<3, UInt32>(repeating: 0)
     header[0] = Self.magic.littleEndian
-    header[1] = count.littleEndian
+    header[1] = start.littleEndian
     let crc = withUnsafeBytes(of: &header) { bytes in
       CRC32C.checksum(UnsafeRawBufferPointer(rebasing: bytes[0..<8]))
     }
     header[2] = crc.littleEndian
     try withUnsafeBytes(of: &header) { bytes throws(FlashError) in
-      try Flash.program(offset, bytes)
+      try Flash.program(base + sector * sectorSize, bytes)
     }
   }
 }

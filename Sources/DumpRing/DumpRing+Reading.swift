@@ -16,13 +16,16 @@ extension DumpRing {
     return best
   }
 
-  /// The slot that holds the dump `key`, waiting or released.
+  /// The slot that holds the dump `key`, waiting or released; the waiting one where both are.
   public func find(_ key: DumpKey) -> Slot? {
+    var released: Slot?
     for index in 0..<slotCount {
       let slot = slot(index)
-      if slot.state == .waiting || slot.state == .released, slot.key == key { return slot }
+      guard slot.key == key else { continue }
+      if slot.state == .waiting { return slot }
+      if slot.state == .released { released = slot }
     }
-    return nil
+    return released
   }
 
   /// How many dumps wait.
@@ -43,21 +46,20 @@ extension DumpRing {
 
   /// Marks a dump as delivered or dropped: its slot may be reclaimed. Doing it twice does no harm.
   public func release(_ slot: Slot) throws(FlashError) {
-    var mark: UInt64 = 0
-    try withUnsafeBytes(of: &mark) { bytes throws(FlashError) in
-      try Flash.program(offset(of: slot.index) + SlotLayout.releasedMark, bytes)
-    }
+    try Flash.mark(offset(of: slot.index) + SlotLayout.releasedMark)
   }
 
-  /// Releases every waiting dump, as a denial of consent demands. Answers how many.
-  public func releaseAll() throws(FlashError) -> UInt16 {
-    var count: UInt16 = 0
+  /// Releases every waiting dump, as a denial of consent demands. One that flash does not let go is
+  /// left and the others are released all the same.
+  public func releaseAll() {
     for index in 0..<slotCount {
       let slot = slot(index)
       guard slot.state == .waiting else { continue }
-      try release(slot)
-      count += 1
+      do throws(FlashError) {
+        try release(slot)
+      } catch {
+        continue
+      }
     }
-    return count
   }
 }

@@ -50,7 +50,7 @@ extension DumpRing {
     }
     var mark = InlineArray<4, UInt32>(repeating: 0)
     mark[0] = SlotLayout.readyMagic.littleEndian
-    mark[1] = UInt32(ringFormatVersion).littleEndian
+    mark[1] = SlotLayout.version(slotSize: slotSize).littleEndian
     mark[2] = eraseCount.littleEndian
     let crc = withUnsafeBytes(of: &mark) { bytes in
       CRC32C.checksum(UnsafeRawBufferPointer(rebasing: bytes[0..<12]))

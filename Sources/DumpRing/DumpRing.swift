@@ -46,6 +46,11 @@ public struct DumpRing: Sendable {
 
   /// Reads what slot `index` holds; one that cannot be read is dirty.
   public func slot(_ index: UInt32) -> Slot {
+    withPage(of: index) { slot, _ in slot }
+  }
+
+  /// Reads a slot's first page and hands out what it says and its bytes, both of the same read.
+  func withPage<Result>(of index: UInt32, _ body: (Slot, UnsafeRawPointer) -> Result) -> Result {
     var page = InlineArray<64, UInt32>(repeating: 0)
     return withUnsafeMutablePointer(to: &page) { pointer in
       let raw = UnsafeMutableRawPointer(pointer)
@@ -56,7 +61,7 @@ public struct DumpRing: Sendable {
         // Whatever arrived is not to be trusted: zeros make the slot dirty.
         for i in 0..<bytes.count { bytes[i] = 0 }
       }
-      return Slot(index: index, page: UnsafeRawPointer(raw), size: slotSize)
+      return body(Slot(index: index, page: UnsafeRawPointer(raw), size: slotSize), raw)
     }
   }
 }

@@ -115,6 +115,7 @@ public struct DumpWriter {
     commit.encode(to: page)
     try put(
       at: UInt32(DumpHeader.size), UnsafeRawBufferPointer(start: page, count: DumpCommit.size))
+    if case .slot(let offset) = sink { try Flash.mark(offset + SlotLayout.settledMark) }
     return UInt32(DumpPrologue.size) + length
   }
 

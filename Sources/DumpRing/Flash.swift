@@ -30,6 +30,21 @@ public enum Flash {
     try check(halFlashProgram(offset, base, UInt32(truncatingIfNeeded: bytes.count)))
   }
 
+  /// Programs the 8 bytes of a mark at `offset` to zero. Doing it twice does no harm. Contexts: boot,
+  /// app, fault.
+  public static func mark(_ offset: UInt32) throws(FlashError) {
+    var mark: UInt64 = 0
+    try withUnsafeBytes(of: &mark) { bytes throws(FlashError) in
+      try program(offset, bytes)
+    }
+  }
+
+  /// How many of the 64 bits of a mark that was read are programmed. From 32 on a mark counts, so
+  /// that neither a torn one nor a flipped bit decides.
+  public static func programmedBits(_ mark: UnsafeRawPointer) -> Int {
+    (~mark.load32(at: 0)).nonzeroBitCount + (~mark.load32(at: 4)).nonzeroBitCount
+  }
+
   /// Erases the sector at `offset`. Contexts: boot, app.
   public static func erase(_ offset: UInt32) throws(FlashError) {
     try check(halFlashErase(offset))

@@ -15,15 +15,22 @@ public enum SlotLayout {
   static let readyMark: UInt32 = 0
   static let readyMarkSize = 16
   static let releasedMark: UInt32 = 32
-  static let releasedMarkSize = 8
+  /// Programmed when the dump's commit was: the commit is then known to be stable.
+  public static let settledMark: UInt32 = 40
   /// Where the dump begins.
   public static let dump: UInt32 = 128
   /// Where the dump's commit lies.
   public static let commit: UInt32 = 224
+  /// Where the commit's mark and checksum lie: 8 bytes without which there is no commit.
+  static let commitEnd: UInt32 = 248
   /// Where the dump's body begins.
   public static let body: UInt32 = 256
   /// "RDY1", little endian.
   static let readyMagic: UInt32 = 0x3159_4452
+
+  /// The ready mark's second word: the format's version and the size of the ring's slots, a multiple
+  /// of 256.
+  static func version(slotSize: UInt32) -> UInt32 { UInt32(ringFormatVersion) | slotSize }
 }
 
 /// What a slot holds.
@@ -50,6 +57,12 @@ public struct Slot {
   public var fingerprint = Fingerprint(rawValue: 0)
   /// Bytes of the whole dump.
   public var dumpLength: UInt32 = 0
+  /// Bits of the released mark that are programmed, of 64.
+  var releasedBits = 0
+  /// The capture ended, its commit is stable.
+  var isSettled = false
+  /// A capture that never ended.
+  var isUnfinished = false
 
   /// - Parameters:
   ///   - page: the first 256 bytes of the slot.
@@ -57,34 +70,34 @@ public struct Slot {
   init(index: UInt32, page: UnsafeRawPointer, size: UInt32) {
     self.index = index
     state = .dirty
-    eraseCount = Self.readEraseCount(page)
+    if Self.hasMark(page) {
+      // Of another version, or of a ring with other slots: nothing in it is known.
+      guard page.load32(at: 4) == SlotLayout.version(slotSize: size) else { return }
+      eraseCount = page.load32(at: 8)
+    }
     let prologue = UnsafeRawBufferPointer(
       start: page + Int(SlotLayout.dump), count: DumpPrologue.size)
     do throws(DumpFormatError) {
-      let dump = try DumpPrologue(decoding: prologue)
-      guard dump.commit.bodyLength <= size - SlotLayout.body else { return }
-      key = dump.header.key
-      fingerprint = dump.header.fingerprint
-      dumpLength = UInt32(DumpPrologue.size) + dump.commit.bodyLength
-      state = Self.isReleased(page) ? .released : .waiting
+      let header = try DumpHeader(decoding: prologue)
+      isUnfinished = page.load32(at: Int(SlotLayout.commitEnd)) != 0
+      let commit = try DumpCommit(
+        decoding: UnsafeRawBufferPointer(rebasing: prologue[DumpHeader.size...]))
+      guard commit.bodyLength <= size - SlotLayout.body else { return }
+      isUnfinished = false
+      key = header.key
+      fingerprint = header.fingerprint
+      dumpLength = UInt32(DumpPrologue.size) + commit.bodyLength
+      isSettled = Flash.programmedBits(page + Int(SlotLayout.settledMark)) >= 32
+      releasedBits = Flash.programmedBits(page + Int(SlotLayout.releasedMark))
+      state = releasedBits >= 32 ? .released : .waiting
     } catch {
       if eraseCount != nil, Self.isBlank(page) { state = .ready }
     }
   }
 
-  private static func readEraseCount(_ page: UnsafeRawPointer) -> UInt32? {
-    guard page.load32(at: 0) == SlotLayout.readyMagic,
-      page.load32(at: 4) == UInt32(ringFormatVersion),
-      page.load32(at: 12) == CRC32C.checksum(UnsafeRawBufferPointer(start: page, count: 12))
-    else { return nil }
-    return page.load32(at: 8)
-  }
-
-  private static func isReleased(_ page: UnsafeRawPointer) -> Bool {
-    let mark = Int(SlotLayout.releasedMark)
-    let programmed =
-      (~page.load32(at: mark)).nonzeroBitCount + (~page.load32(at: mark + 4)).nonzeroBitCount
-    return programmed >= 32
+  private static func hasMark(_ page: UnsafeRawPointer) -> Bool {
+    page.load32(at: 0) == SlotLayout.readyMagic
+      && page.load32(at: 12) == CRC32C.checksum(UnsafeRawBufferPointer(start: page, count: 12))
   }
 
   private static func isBlank(_ page: UnsafeRawPointer) -> Bool {
