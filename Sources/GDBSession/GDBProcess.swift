@@ -49,11 +49,9 @@ struct GDBProcess {
     arguments += ["-iex", "set debuginfod enabled off", "-iex", "set sysroot /nonexistent"]
     let quiet = ["set confirm off", "set width 0", "set pagination off", "set remotetimeout 10"]
     for command in quiet { arguments += ["-ex", command] }
-    // Symbols come after the connection, because at a stop gdb hides inlined calls that begin at
-    // PC, and the trap of a Swift check is one. gdb 13 finds nothing through the .debug_names that
-    // Swift's compiler writes; -readnow goes without.
-    arguments += ["-ex", "target remote \(socket)"]
-    arguments += ["-ex", "symbol-file -readnow \(Self.quoted(elf))"]
+    // gdb 13 finds nothing through the .debug_names that Swift's compiler writes; -readnow goes
+    // without.
+    arguments += ["-ex", "file -readnow \(Self.quoted(elf))", "-ex", "target remote \(socket)"]
     for command in commands { arguments += ["-ex", command] }
     do {
       let result = try await Subprocess.run(
@@ -70,7 +68,7 @@ struct GDBProcess {
     }
   }
 
-  /// A file name as gdb's `symbol-file` takes it.
+  /// A file name as gdb's `file` takes it.
   private static func quoted(_ path: String) -> String {
     "\""
       + path.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(

@@ -45,6 +45,22 @@ import Testing
     }
   }
 
+  @Test func `a section that claims to lie outside of the file is told`() throws {
+    let elf = try GoldenPair.divisionByZero.elf()
+    let text = try #require(elf.sections.firstIndex { $0.name == ".text" })
+    let table = elf.bytes[32..<36].reversed().reduce(0) { $0 << 8 | Int($1) }
+    // Offset and size of the section are words 4 and 5 of its header.
+    for field in [16, 20] {
+      var bytes = elf.bytes
+      bytes.replaceSubrange(
+        (table + text * 40 + field)..<(table + text * 40 + field + 4),
+        with: [0xF0, 0xFF, 0xFF, 0xFF])
+      let error = #expect(throws: DumpAnalysisError.self) { _ = try ELFImage(bytes: bytes) }
+      #expect(error?.code == .damagedELF)
+      #expect(error?.message.contains("section \(text)") == true)
+    }
+  }
+
   @Test func `an ELF file without a build-id says how to link one`() throws {
     var bytes = try GoldenPair.divisionByZero.elf().bytes
     let name = Array("GNU\0".utf8)
