@@ -21,11 +21,16 @@
 
 #define NAKED __attribute__((naked, noinline, used))
 
+/* The call takes LR, so the way back is kept on the stack, and unwinders are told. */
 NAKED void demo_null_call(uint32_t seed) {
-  __asm volatile(LOAD_REGISTERS
-                 "mov r3, #0\n"
-                 "blx r3\n"
-                 "bx lr\n");
+  __asm volatile(
+      "push {r4, lr}\n"
+      ".cfi_def_cfa_offset 8\n"
+      ".cfi_offset lr, -4\n"
+      ".cfi_offset r4, -8\n" LOAD_REGISTERS
+      "mov r3, #0\n"
+      "blx r3\n"
+      "pop {r4, pc}\n");
 }
 
 NAKED void demo_bad_address(uint32_t seed) {
@@ -41,9 +46,12 @@ NAKED void demo_undefined_instruction(uint32_t seed) {
                  "bx lr\n");
 }
 
+/* The barrier is for QEMU, which forgets what r2 held when it translates both writes of r2 at once.
+ */
 NAKED void demo_divide_by_zero(uint32_t seed) {
   __asm volatile(LOAD_REGISTERS
                  "mov r3, #0\n"
+                 "isb\n"
                  "udiv r2, r1, r3\n"
                  "bx lr\n");
 }

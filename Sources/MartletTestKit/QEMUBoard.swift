@@ -1,0 +1,106 @@
+// The real firmware on QEMU's model of the AST1030 board, with flash in a file.
+
+import Foundation
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A board in QEMU. Its flash is a file that outlives any number of starts; killing it is a power cut.
+///
+/// The calls block their thread: use them inside ``onThread(_:)``. QEMU is killed when the object goes
+/// away.
+public final class QEMUBoard: Sendable {
+  /// Bytes of the board's NOR flash.
+  public static let flashSize = 4 << 20
+  /// The ring's area in it.
+  public static let ring = 0x10_0000..<0x18_0000
+  /// The boot counter's two sectors.
+  public static let bootCounter = 0xF_0000..<0xF_2000
+
+  /// The firmware's ELF file.
+  public let firmware: URL
+  /// The file that holds the flash.
+  public let flash: URL
+  private let folder: TemporaryDirectory
+  private let qemu: URL
+  private let child = Mutex<ProcessChild?>(nil)
+  private let starts = Mutex(0)
+
+  /// - Parameters:
+  ///   - folder: where the flash file and the socket go; a flash file that is there already is used.
+  /// - Throws: ``ProcessFailure`` when QEMU or the firmware is missing.
+  public init(firmware: URL, in folder: TemporaryDirectory, name: String = "nor") throws {
+    qemu = try Self.find("qemu-system-arm", package: "qemu-system-arm")
+    guard FileManager.default.fileExists(atPath: firmware.path) else {
+      throw ProcessFailure(
+        .missing, "the firmware \(firmware.path) is not there", remedy: "Run `make firmware` first")
+    }
+    self.firmware = firmware
+    self.folder = folder
+    flash = folder.file("\(name).bin")
+    if !FileManager.default.fileExists(atPath: flash.path) {
+      try Data(repeating: 0xFF, count: Self.flashSize).write(to: flash)
+    }
+  }
+
+  deinit { kill() }
+
+  /// Finds a program in `PATH`.
+  ///
+  /// - Throws: ``ProcessFailure`` that names the package to install.
+  public static func find(_ program: String, package: String) throws(ProcessFailure) -> URL {
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+    for folder in path.split(separator: ":") {
+      let file = URL(fileURLWithPath: String(folder)).appendingPathComponent(program)
+      if FileManager.default.isExecutableFile(atPath: file.path) { return file }
+    }
+    throw ProcessFailure(
+      .missing, "\(program) is not installed", remedy: "Run: apt-get install \(package)")
+  }
+
+  /// Starts QEMU with its serial line connected before the first instruction runs.
+  public func start() throws -> LiveLink {
+    let count = starts.withLock { value in
+      value += 1
+      return value
+    }
+    let path = folder.file("l\(count).sock").path
+    let listener = try LineSocket(listeningAt: path)
+    defer { unlink(path) }
+    try launch("socket,id=line,path=\(path)")
+    return LiveLink(try listener.accept(within: .seconds(20)))
+  }
+
+  /// Starts QEMU with its serial line at a socket that others, such as the bridge, connect to.
+  public func start(listeningAt path: String) throws {
+    try launch("socket,id=line,path=\(path),server=on,wait=off")
+  }
+
+  private func launch(_ line: String) throws {
+    kill()
+    let started = try ProcessChild(
+      qemu,
+      [
+        "-M", "ast1030-evb,fmc-model=w25q32", "-display", "none", "-monitor", "none",
+        "-drive", "file=\(flash.path),format=raw,if=mtd", "-chardev", line,
+        "-serial", "chardev:line", "-kernel", firmware.path,
+      ])
+    child.withLock { $0 = started }
+  }
+
+  /// kill -9, and waits until QEMU is gone: what it had written to flash stays, nothing else.
+  public func kill() {
+    child.withLock { child in
+      child?.kill()
+      child = nil
+    }
+  }
+
+  /// What QEMU says on standard error.
+  public var complaints: String { child.withLock { $0?.errors ?? "" } }
+
+  /// The flash's bytes. Kill the board first: QEMU writes when it likes.
+  public func flashBytes() throws -> [UInt8] { [UInt8](try Data(contentsOf: flash)) }
+}
