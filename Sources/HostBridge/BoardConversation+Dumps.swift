@@ -102,12 +102,14 @@ extension BoardConversation {
   }
 
   func receive(_ run: DataRun, now: Duration) {
-    guard case .fetching(let offered) = stage, run.transfer == window.transfer, !run.bytes.isEmpty
+    guard case .fetching(let offered) = stage, window.owns(transfer: run.transfer),
+      !run.bytes.isEmpty
     else { return }
     let offset = Int(run.offset)
     let isNew = partial?.fill(run.bytes, at: offset) ?? false
     fetchTimer.answered(now: now, isNew: isNew)
-    window.answered(offset..<offset + run.bytes.count)
+    // A late answer says nothing about the order of what is asked for now.
+    if run.transfer == window.transfer { window.answered(offset..<offset + run.bytes.count) }
     continueFetch(offered, now: now)
   }
 

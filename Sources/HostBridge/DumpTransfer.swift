@@ -43,6 +43,8 @@ struct FetchWindow {
 
   /// Tells the answers of one window from those of another.
   private(set) var transfer: UInt8
+  /// Times the window was asked for again: so many numbers before ``transfer`` are of this dump too.
+  private var restarts: UInt8 = 0
   /// In the order in which they were asked for, which is the order in which answers come.
   private(set) var asked: [Range<Int>] = []
   /// Most bytes in one range.
@@ -60,8 +62,13 @@ struct FetchWindow {
   /// Drops what is asked for, on the board too by the next request's new number.
   mutating func restart() {
     transfer &+= 1
+    // Half the numbers at most, so that those of the dump before are never among them.
+    restarts = min(restarts + 1, 127)
     asked = []
   }
+
+  /// Whether an answer belongs to this dump, be it late.
+  func owns(transfer other: UInt8) -> Bool { transfer &- other <= restarts }
 
   /// The ranges to ask for now: holes first, at most ``depth`` open at any time.
   mutating func refill(missing: RangeSet<Int>) -> [Range<Int>] {

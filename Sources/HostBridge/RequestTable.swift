@@ -73,20 +73,26 @@ struct RequestTable {
 
 /// When a window of FETCHes is taken for lost.
 struct FetchTimer {
-  static let longestWait: Duration = .seconds(10)
+  static let shortestWait: Duration = .milliseconds(200)
+  static let longestWait: Duration = .seconds(5)
   /// Without a single new byte for this long the board is taken for silent.
   static let patience: Duration = .seconds(30)
+  /// Doublings of the wait while nothing comes. Few: on a line that loses much, waiting longer does
+  /// not help, and what comes late is welcome all the same.
+  private static let mostDoublings = 3
 
   private(set) var deadline = Duration.zero
-  private var lastAnswer = Duration.zero
   private(set) var lastProgress = Duration.zero
+  /// The last answer, if nothing was asked for again since: a pause that ends with a lost window says
+  /// nothing about the line's speed.
+  private var lastAnswer: Duration?
   /// The longest recent pause between two answers: what a slow line needs for one.
   private var pace = Duration.zero
   private var strikes = 0
 
   /// A transfer begins.
   mutating func start(now: Duration) {
-    lastAnswer = now
+    lastAnswer = nil
     lastProgress = now
     strikes = 0
     set(now: now)
@@ -94,7 +100,7 @@ struct FetchTimer {
 
   /// DATA arrived.
   mutating func answered(now: Duration, isNew: Bool) {
-    pace = max(now - lastAnswer, pace * 7 / 8)
+    if let lastAnswer { pace = max(now - lastAnswer, pace * 7 / 8) }
     lastAnswer = now
     if isNew {
       lastProgress = now
@@ -106,11 +112,12 @@ struct FetchTimer {
   /// The window was asked for again.
   mutating func struck(now: Duration) {
     strikes += 1
+    lastAnswer = nil
     set(now: now)
   }
 
   private mutating func set(now: Duration) {
-    let wait = (.milliseconds(200) + pace * 2) * (1 << min(strikes, 10))
+    let wait = (Self.shortestWait + pace * 2) * (1 << min(strikes, Self.mostDoublings))
     deadline = now + min(Self.longestWait, wait)
   }
 }
