@@ -62,7 +62,8 @@ public final class Spool: Sendable {
       queue = try Self.open(folder: folder)
     } catch {
       throw HostBridgeError(
-        code: .spoolUnavailable, message: "cannot open the spool in \(folder): \(error)",
+        code: .spoolUnavailable,
+        message: "cannot open the spool in \(folder): \(Self.words(for: error))",
         advice: "Name a folder on a local disk that this user may write, with --spool.")
     }
   }
@@ -117,6 +118,11 @@ public final class Spool: Sendable {
 }
 
 extension Spool {
+  /// Foundation's errors describe themselves in a sentence only when asked for it.
+  private static func words(for error: any Error) -> String {
+    error is CocoaError ? error.localizedDescription : "\(error)"
+  }
+
   static func row(of identity: DumpIdentity, in db: Database) throws -> Row? {
     try Row.fetchOne(
       db,

@@ -63,8 +63,10 @@ extension SerialLinkError {
     case EACCES, EPERM:
       self.init(
         code: .notPermitted, message: "cannot \(verb) \(what): \(words)",
-        advice: "On Debian and Ubuntu serial ports belong to the group dialout: "
-          + "sudo adduser $USER dialout, then log in again.")
+        advice: what.hasPrefix("/dev/")
+          ? "On Debian and Ubuntu serial ports belong to the group dialout: "
+            + "sudo adduser $USER dialout, then log in again."
+          : "Look at the rights of the socket and of its folder.")
     case EBUSY, EAGAIN:
       self.init(
         code: .busy, message: "cannot \(verb) \(what): another program has it open",
