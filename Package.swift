@@ -134,7 +134,7 @@ let hostModules: [Target] = [
   program(
     "martlet",
     ["DumpAnalysis", "GDBSession", "ServiceAPI", argumentParser, httpClient, nioCore, nioHTTP]),
-  program("martlet-demo", ["ServiceAPI", argumentParser, httpClient, subprocess]),
+  program("martlet-demo", ["ServiceAPI", argumentParser, subprocess]),
   module(
     "MartletTestKit",
     [

@@ -1,0 +1,137 @@
+// What the demo shows, in order.
+
+import Foundation
+import Synchronization
+
+/// The way of crashes from a board to the service: without consent, with it, after its revocation.
+struct Story: Sendable {
+  static let group = ["--product", "DW100", "--device-group", "Marketing"]
+
+  let tools: Tools
+  let folder: DemoFolder
+  let crew: Crew
+  let steps: StepList
+  /// How long each thing that is waited for may take.
+  let patience: Duration
+
+  var progress: Progress { steps.progress }
+  var flash: FlashImage { FlashImage(file: folder.run.appending(path: "nor.bin")) }
+
+  func play() async throws {
+    let address = try await startService()
+    let martlet = OperatorTool(
+      path: tools.martlet, service: address,
+      configuration: folder.run.appending(path: "martlet.json"), progress: progress,
+      patience: patience)
+    let socket = folder.sockets.appending(path: "board").path
+    try await startBoard(socket)
+    let bench = try await startBridge(socket, service: address)
+
+    try await claim(bench, martlet)
+    try await steps.run("crash-without-consent", "crashing without consent: nothing is kept") {
+      _ in
+      try await crashUnseen(bench, martlet, dumpsBefore: 0)
+    }
+    try await giveConsent(bench, martlet)
+    for (index, crash) in Crash.all.enumerated() {
+      try await steps.run("crash-\(crash.name)", "crashing: \(crash.words)") { notes in
+        try await show(crash, bench, martlet, number: index + 1, &notes)
+      }
+    }
+    try await revokeConsent(bench, martlet)
+    try await steps.run("crash-after-revocation", "crashing once more: nothing is kept") { _ in
+      try await crashUnseen(bench, martlet, dumpsBefore: Crash.all.count)
+    }
+  }
+
+  // MARK: - Starting
+
+  private func startService() async throws -> String {
+    try await steps.run("service", "starting the crash service") { _ in
+      let portFile = folder.run.appending(path: "port")
+      _ = try await crew.start(
+        "service", tools.service,
+        [
+          "run", "--data", folder.run.appending(path: "service").path, "--port", "0",
+          "--port-file", portFile.path,
+        ])
+      let port = try await wait(for: "the service's port") {
+        (try? String(contentsOf: portFile, encoding: .utf8)).flatMap {
+          Int($0.trimmingCharacters(in: .whitespacesAndNewlines))
+        }
+      }
+      let address = "http://127.0.0.1:\(port)"
+      progress.say("  $ export MARTLET_SERVICE=\(address)")
+      return address
+    }
+  }
+
+  private func startBoard(_ socket: String) async throws {
+    try await steps.run("board", "starting an ast1030-evb board in QEMU, its flash erased") { _ in
+      try flash.make()
+      _ = try await crew.start(
+        "board", tools.qemu,
+        [
+          "-M", "ast1030-evb,fmc-model=w25q32",
+          "-drive", "file=\(flash.file.path),format=raw,if=mtd",
+          "-display", "none", "-monitor", "none",
+          "-chardev", "socket,path=\(socket),server=on,wait=off,id=line",
+          "-serial", "chardev:line", "-kernel", tools.firmware,
+        ])
+      _ = try await wait(for: "the board's serial line") {
+        FileManager.default.fileExists(atPath: socket) ? true : nil
+      }
+    }
+  }
+
+  private func startBridge(_ socket: String, service: String) async throws -> Bench {
+    try await steps.run("bridge", "starting the bridge; the board says hello") { _ in
+      let events = folder.run.appending(path: "events.jsonl")
+      let (reading, writing) = try Crew.makePipe()
+      _ = try await crew.start(
+        "bridge", tools.bridge,
+        [
+          "run", "--board", "unix:\(socket)", "--service", service,
+          "--spool", folder.run.appending(path: "spool").path, "--events", events.path,
+          "--console", "--lease-interval", "1",
+        ],
+        input: reading, output: "console.log")
+      let bench = Bench(console: writing, log: EventLog(file: events), story: self)
+      let (hello, _) = try await bench.event("the board's hello", from: 0) {
+        $0.event == "board.hello" && $0.device != nil
+      }
+      guard hello.leaseState != "allowed" else {
+        throw DemoFailure(.unexpected, "a board that was never on holds a lease")
+      }
+      bench.know(hello)
+      progress.say(
+        "  device \(bench.device.prefix(12))..., boot \(bench.bootCount), lease "
+          + "\(hello.leaseState ?? "unknown")")
+      return bench
+    }
+  }
+
+  // MARK: - Waiting
+
+  /// Looks again and again until there is an answer.
+  ///
+  /// - Parameters:
+  ///   - what: is waited for, for people.
+  ///   - look: the answer, or `nil` while there is none.
+  /// - Throws: ``DemoFailure`` with `tooLate` or `ended`, and what `look` throws.
+  func wait<Answer>(
+    for what: String, _ look: () async throws -> Answer?
+  ) async throws -> Answer {
+    let deadline = ContinuousClock.now + patience
+    while true {
+      if let answer = try await look() { return answer }
+      try await crew.check()
+      guard .now < deadline else {
+        throw DemoFailure(
+          .tooLate, "\(what) did not come within \(Int(patience.inSeconds)) s",
+          remedy: "The logs in \(folder.run.path) tell more; --patience gives more time")
+      }
+      try await Task.sleep(for: .milliseconds(20))
+    }
+  }
+}
