@@ -36,7 +36,8 @@ extension DumpRing {
       let victim = chooseVictim(dumpsPerFingerprint: dumpsPerFingerprint)
     else { return false }
     // A slot whose mark is gone counts as the most worn, so that it is not preferred by mistake.
-    try makeReady(victim.index, eraseCount: (victim.eraseCount ?? mostErased) &+ 1)
+    let before = victim.eraseCount ?? (mostErased > 0 ? mostErased - 1 : 0)
+    try makeReady(victim.index, eraseCount: before &+ 1)
     return true
   }
 

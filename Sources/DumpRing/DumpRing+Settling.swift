@@ -9,7 +9,8 @@ extension DumpRing {
   ///
   /// A bit whose programming was cut may read differently each time. A dump that reads as committed,
   /// and whose body proves it, is committed again from what was read, so that it stays so. One that
-  /// does not is ended for good, so that it never comes back. A release that was begun is completed.
+  /// does not is ended for good, so that it never comes back; likewise one whose body flash did not
+  /// take. A release that was begun is completed. Each dump's body is read once in its life.
   public func settle() {
     for index in 0..<slotCount {
       withPage(of: index) { slot, page in
@@ -28,15 +29,20 @@ extension DumpRing {
     if slot.releasedBits >= 8, slot.releasedBits < 64 {
       try Flash.mark(start + SlotLayout.releasedMark)
     }
-    guard slot.isUnfinished || slot.dumpLength > 0 && !slot.isSettled else { return }
+    guard slot.isUnfinished || slot.dumpLength > 0 && !(slot.isSettled && slot.isVerified) else {
+      return
+    }
     guard !slot.isUnfinished, try bodyCRC(of: slot) == page.load32(at: bodyCRCOffset) else {
       try Flash.mark(start + SlotLayout.commitEnd)
       return
     }
-    try Flash.program(
-      start + SlotLayout.commit,
-      UnsafeRawBufferPointer(start: page + Int(SlotLayout.commit), count: DumpCommit.size))
-    try Flash.mark(start + SlotLayout.settledMark)
+    if !slot.isSettled {
+      try Flash.program(
+        start + SlotLayout.commit,
+        UnsafeRawBufferPointer(start: page + Int(SlotLayout.commit), count: DumpCommit.size))
+      try Flash.mark(start + SlotLayout.settledMark)
+    }
+    try Flash.mark(start + SlotLayout.verifiedMark)
   }
 
   private var bodyCRCOffset: Int { Int(SlotLayout.commit) + 4 }

@@ -17,6 +17,8 @@ public enum SlotLayout {
   static let releasedMark: UInt32 = 32
   /// Programmed when the dump's commit was: the commit is then known to be stable.
   public static let settledMark: UInt32 = 40
+  /// Programmed when the boot agent has held the dump's body against its checksum.
+  static let verifiedMark: UInt32 = 48
   /// Where the dump begins.
   public static let dump: UInt32 = 128
   /// Where the dump's commit lies.
@@ -61,6 +63,8 @@ public struct Slot {
   var releasedBits = 0
   /// The capture ended, its commit is stable.
   var isSettled = false
+  /// The body was found to be whole.
+  var isVerified = false
   /// A capture that never ended.
   var isUnfinished = false
 
@@ -88,6 +92,7 @@ public struct Slot {
       fingerprint = header.fingerprint
       dumpLength = UInt32(DumpPrologue.size) + commit.bodyLength
       isSettled = Flash.programmedBits(page + Int(SlotLayout.settledMark)) >= 32
+      isVerified = Flash.programmedBits(page + Int(SlotLayout.verifiedMark)) >= 32
       releasedBits = Flash.programmedBits(page + Int(SlotLayout.releasedMark))
       state = releasedBits >= 32 ? .released : .waiting
     } catch {
