@@ -33,7 +33,9 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 /// A test target below `Tests`; files that tests read are copied as they are.
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []
+) -> Target {
   .testTarget(
     name: name, dependencies: dependencies, resources: resources, swiftSettings: swiftSettings)
 }
@@ -54,8 +56,9 @@ let deviceModules: [Target] = [
 
 let firmwareModules: [Target] = [
   .target(
-    name: "Board", dependencies: ["BoardHAL", "CortexM4F"], path: "boards/\(board ?? "ast1030-evb")",
-    exclude: ["memory.ld", "toolset.json", "README.md"]),
+    name: "Board", dependencies: ["BoardHAL", "CortexM4F"],
+    path: "boards/\(board ?? "ast1030-evb")",
+    exclude: ["memory.ld", "toolset.json", "README.md", "size.thresholds"]),
   .target(name: "CortexM4F", dependencies: ["BoardHAL"], path: "boards/cortex-m4f"),
   .target(name: "DemoFaults", dependencies: ["BoardHAL"], path: "CShims/DemoFaults"),
   .executableTarget(
@@ -138,10 +141,9 @@ let hostModules: [Target] = [
   module(
     "MartletTestKit",
     [
-      "BoardHAL", "BoardHost", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat", "DumpRing",
-      "LinkProtocol",
-    ]
-  ),
+      "BoardHAL", "BoardHost", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat",
+      "DumpRing", "LinkProtocol",
+    ]),
 ]
 
 let deviceTestDependencies: [Target.Dependency] = [

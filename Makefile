@@ -1,0 +1,53 @@
+# Martlet's commands. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# Every target runs swift build, which uses all cores by itself.
+.NOTPARALLEL:
+
+# The board whose firmware is built: a folder below boards.
+BOARD ?= ast1030-evb
+# Seconds that each fuzz target runs in `make fuzz`, and in `make test`.
+FUZZ_SECONDS ?= 30
+FUZZ_SECONDS_IN_TEST ?= 5
+
+.PHONY: help setup build firmware demo test check size fuzz clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## install what is missing (Debian and Ubuntu)
+	@scripts/setup
+
+build: ## build the service, the bridge and the tools
+	@echo "build: service, bridge and tools (the first time takes some minutes)"
+	@swift build
+
+firmware: ## build the demo firmware; BOARD=ast1030-evb unless told
+	@scripts/firmware $(BOARD)
+
+demo: setup firmware build ## see crashes travel from an emulated board to the service
+	@.build/debug/martlet-demo
+
+# For this target and all it needs: a warning in Martlet's own sources is an error, in both worlds.
+test: export MARTLET_STRICT := 1
+test: setup firmware ## run every test, with warnings as errors
+	@echo "test: fuzzing each decoder for $(FUZZ_SECONDS_IN_TEST) s"
+	@scripts/fuzz $(FUZZ_SECONDS_IN_TEST)
+	@echo "test: building programs and tests (the first time takes some minutes)"
+	@swift build --build-tests
+	@echo "test: running the tests"
+	@swift test --skip-build --disable-xctest
+
+check: firmware ## check formatting, the firmware's symbols and its size
+	@scripts/check $(BOARD)
+
+size: firmware ## print text, data and bss of each firmware module
+	@scripts/size $(BOARD)
+
+fuzz: ## fuzz each decoder for 30 s
+	@scripts/fuzz $(FUZZ_SECONDS)
+
+clean: ## delete everything that was built
+	rm -rf .build .build-*
