@@ -6,7 +6,8 @@ import PackageDescription
 /// Which world this manifest describes.
 ///
 /// - `MARTLET_BOARD=<folder below boards>`: the firmware for that board and nothing else, so that
-///   no host dependency is resolved or built for bare metal.
+///   no host dependency is resolved or built for bare metal; `MARTLET_BOARD=external`: the device
+///   modules alone, for a package that brings a board and an application of its own.
 /// - `MARTLET_FUZZ=1`: the fuzz targets, which want instrumentation and a linker of their own.
 /// - neither: the bridge, the service, the tools and every test.
 let board = Context.environment["MARTLET_BOARD"]
@@ -54,12 +55,15 @@ let deviceModules: [Target] = [
 
 // MARK: - Firmware
 
-let firmwareModules: [Target] = [
+let coreModules: [Target] = [
+  .target(name: "CortexM4F", dependencies: ["BoardHAL"], path: "boards/cortex-m4f")
+]
+
+let demoModules: [Target] = [
   .target(
     name: "Board", dependencies: ["BoardHAL", "CortexM4F"],
     path: "boards/\(board ?? "ast1030-evb")",
     exclude: ["memory.ld", "toolset.json", "README.md", "size.thresholds"]),
-  .target(name: "CortexM4F", dependencies: ["BoardHAL"], path: "boards/cortex-m4f"),
   .target(name: "DemoFaults", dependencies: ["BoardHAL"], path: "CShims/DemoFaults"),
   .executableTarget(
     name: "DemoApp",
@@ -196,20 +200,28 @@ let hostDependencies: [Package.Dependency] = [
   .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
 ]
 
+/// What firmware imports; BootAgent and CrashCapture bring the modules below them.
+let deviceProducts: [Product] = ["BoardHAL", "BootAgent", "CrashCapture"].map {
+  .library(name: $0, targets: [$0])
+}
+
+let hostProducts: [Product] = [
+  .executable(name: "martlet", targets: ["martlet"]),
+  .executable(name: "martlet-bridge", targets: ["martlet-bridge"]),
+  .executable(name: "martlet-service", targets: ["martlet-service"]),
+  .library(name: "MartletTestKit", targets: ["MartletTestKit"]),
+]
+
 let package = Package(
   name: "Martlet",
   platforms: [.macOS(.v15)],
-  products: hosted
-    ? [
-      .executable(name: "martlet", targets: ["martlet"]),
-      .executable(name: "martlet-bridge", targets: ["martlet-bridge"]),
-      .executable(name: "martlet-service", targets: ["martlet-service"]),
-      .library(name: "MartletTestKit", targets: ["MartletTestKit"]),
-    ]
-    : [],
+  products: deviceProducts
+    + (board != nil ? [.library(name: "CortexM4F", targets: ["CortexM4F"])] : [])
+    + (hosted ? hostProducts : []),
   dependencies: hosted ? hostDependencies : [],
   targets: deviceModules
-    + (board != nil ? firmwareModules : [])
+    + (board != nil ? coreModules : [])
+    + (board != nil && board != "external" ? demoModules : [])
     + (fuzzing ? fuzzModules : [])
     + (hosted
       ? hostModules + testTargets.filter { chosenTests?.contains($0.name) ?? true } : [])
