@@ -4,7 +4,7 @@ import BoardHAL
 import DumpFormat
 
 extension DumpRing {
-  /// Slots that the boot agent keeps ready.
+  /// Slots that the boot agent keeps ready as long as no waiting dump has to give way for the second.
   public static let readyAhead: UInt32 = 2
 
   /// The ready slot that was erased least often, or `nil` when none is ready.
@@ -32,8 +32,10 @@ extension DumpRing {
       if slot.state == .ready { ready += 1 }
       if let count = slot.eraseCount, count > mostErased { mostErased = count }
     }
+    // A waiting dump gives way only when the next crash would find no slot at all.
     guard ready < Self.readyAhead,
-      let victim = chooseVictim(dumpsPerFingerprint: dumpsPerFingerprint)
+      let victim = chooseVictim(dumpsPerFingerprint: dumpsPerFingerprint),
+      ready == 0 || victim.state != .waiting
     else { return false }
     // A slot whose mark is gone counts as the most worn, so that it is not preferred by mistake.
     let before = victim.eraseCount ?? (mostErased > 0 ? mostErased - 1 : 0)

@@ -44,8 +44,9 @@ import Testing
     try withRing([(1, 9), (2, 7), (3, 7), (4, 7), (5, 7), (6, 8)]) { (ring, _) throws in
       #expect(try ring.reclaimOne(dumpsPerFingerprint: 2))
       #expect(ring.waitingKeys == [key(1), key(2), key(4), key(5), key(6)])
+      try ring.capture(key(7), fingerprint: 6)
       #expect(try ring.reclaimOne(dumpsPerFingerprint: 2))
-      #expect(ring.waitingKeys == [key(1), key(2), key(5), key(6)])
+      #expect(ring.waitingKeys == [key(1), key(2), key(5), key(6), key(7)])
     }
   }
 
@@ -54,8 +55,9 @@ import Testing
       #expect(try ring.reclaimOne(dumpsPerFingerprint: 3))
       #expect(ring.waitingKeys == [key(1), key(3), key(4), key(5), key(6)])
       // The first of a boot loop is alone now and counts as any other.
+      try ring.capture(key(7), fingerprint: 5)
       #expect(try ring.reclaimOne(dumpsPerFingerprint: 3))
-      #expect(ring.waitingKeys == [key(3), key(4), key(5), key(6)])
+      #expect(ring.waitingKeys == [key(3), key(4), key(5), key(6), key(7)])
     }
   }
 
@@ -69,6 +71,28 @@ import Testing
       try ring.write(key(3), fingerprint: 2, in: 1)
       #expect(try ring.reclaimOne(dumpsPerFingerprint: 1))
       #expect(ring.waitingKeys == [key(8)])
+    }
+  }
+
+  @Test func `no waiting dump gives way for a second ready slot`() throws {
+    try withRing([(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)]) { (ring, _) throws in
+      #expect(ring.reclaimAll() == 1)
+      #expect(ring.waitingKeys == [key(2), key(3), key(4), key(5), key(6)])
+      try ring.release(ring.slot(1))
+      #expect(ring.reclaimAll() == 1)
+      #expect(ring.waitingKeys == [key(3), key(4), key(5), key(6)])
+    }
+  }
+
+  @Test func `a ring of two slots keeps a dump until the next one comes`() throws {
+    let board = try makeBoard(sectors: 2)
+    try board.run { () throws in
+      let ring = try #require(makeRing())
+      for boot in 1...5 as ClosedRange<UInt32> {
+        ring.reclaimAll()
+        #expect(ring.waitingKeys == (boot == 1 ? [] : [key(boot - 1)]))
+        try ring.capture(key(boot), fingerprint: UInt64(boot))
+      }
     }
   }
 
