@@ -1,7 +1,7 @@
 // A board on a bench: boots the agent, gives leases, crashes, and talks to it as a bridge would.
 
 import BoardHAL
-import BootAgent
+@testable import BootAgent
 import ConsentLease
 import CrashCapture
 import DumpAnalysis
@@ -63,6 +63,9 @@ final class Bench {
     }
     return hear()
   }
+
+  /// Lets the agent greet the host without waiting for it.
+  func greet() { board.run { agent?.greet() } }
 
   /// Waits for the host as an application's `main` does and returns what the board sent.
   @discardableResult
