@@ -69,8 +69,13 @@ public final class QEMUBoard: Sendable {
     let path = folder.file("l\(count).sock").path
     let listener = try LineSocket(listeningAt: path)
     defer { unlink(path) }
-    try launch("socket,id=line,path=\(path)")
+    try start(connectingTo: path)
     return LiveLink(try listener.accept(within: .seconds(20)))
+  }
+
+  /// Starts QEMU with its serial line connected to a socket that somebody listens at.
+  public func start(connectingTo path: String) throws {
+    try launch("socket,id=line,path=\(path)")
   }
 
   /// Starts QEMU with its serial line at a socket that others, such as the bridge, connect to.

@@ -72,6 +72,9 @@ public final class LineSocket: Sendable {
     }
   }
 
+  /// Ends the line in both directions; whoever reads from it sees its end.
+  public func shutDown() { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
+
   private static func failure(_ verb: String, _ what: String) -> ProcessFailure {
     ProcessFailure(.cannotStart, "cannot \(verb) \(what): \(String(cString: strerror(errno)))")
   }

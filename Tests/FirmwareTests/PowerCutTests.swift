@@ -23,6 +23,8 @@ extension BoardTests {
     private struct Witness {
       /// Dumps that were offered whole and not released: none may go missing.
       var held: [DumpKey: [UInt8]] = [:]
+      /// Dumps of crashes from which the board was seen to come back: each must be offered.
+      var captured: Set<DumpKey> = []
       /// Dumps that a DONE released: none may come back.
       var released: Set<DumpKey> = []
       var lastBoot: UInt32 = 0
@@ -76,9 +78,10 @@ extension BoardTests {
       witness.tally.captures += 1
       switch generator.next() % 4 {
       case 0:
-        // After some bytes of the reboot's greeting.
-        let bytes = link.bytesReceived + Int.random(in: 1...200, using: &generator)
+        // After some bytes of the reboot's greeting; the first two may end the console's line.
+        let bytes = link.bytesReceived + Int.random(in: 3...200, using: &generator)
         try link.wait(for: "the reboot") { link.bytesReceived >= bytes ? () : nil }
+        witness.captured.insert(DumpKey(bootCount: witness.lastBoot, sequence: 1))
       case 1:
         try pass(link, .microseconds(Int.random(in: 0...60_000, using: &generator)))
       default:
@@ -121,6 +124,10 @@ extension BoardTests {
       for missing in witness.held.keys where !keys.contains(missing) {
         witness.complain(round, "dump \(missing) is lost")
       }
+      for missing in witness.captured.subtracting(keys) {
+        witness.complain(round, "the crash \(missing) left no dump")
+      }
+      witness.captured = []
       for offer in offers {
         let bytes = try link.fetch(offer)
         do {

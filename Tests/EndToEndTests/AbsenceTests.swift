@@ -1,0 +1,88 @@
+// One of the two is away, or does not know the other: nothing is lost, and each says what is wrong.
+
+import DumpFormat
+import Foundation
+import MartletTestKit
+import Testing
+
+extension StandTests {
+  @Suite struct AbsenceTests {
+    @Test func `service and bridge work without each other and catch up`() async throws {
+      let seen = try await Stand.with { stand in
+        try stand.startEverything()
+        stand.killService()
+        let first = try stand.crash("crash overflow")
+        // The bridge alone: durable in the spool, so the board may let go.
+        try stand.waitUntilTold(first)
+        stand.killBridge()
+        let spooled = try stand.spoolRows()
+        // The service alone answers operators.
+        try stand.startService()
+        let early = try stand.storedDumps()
+        try stand.startBridge()
+        let late = try stand.waitUntilStored([first])
+        return (first: first, spooled: spooled, early: early.count, late: late.map(\.key))
+      }
+      #expect(seen.spooled.filter { $0.state == 0 && $0.hasBytes }.map(\.key) == [seen.first])
+      #expect(seen.early == 0)
+      #expect(seen.late == [seen.first])
+    }
+
+    @Test func `an unknown device is named to the operator, keeps nothing, and can be claimed`()
+      async throws
+    {
+      let seen = try await Stand.with { stand in
+        try stand.startService()
+        try stand.startBridge()
+        let hello = try stand.proxy.wait(for: "HELLO") { $0.hello != nil }.hello
+        let device = hello?.deviceID.text ?? ""
+        try stand.waitForBridge(.leaseFailed) {
+          $0.reason?.contains("martlet device claim --device \(device)") ?? false
+        }
+        _ = try stand.crash("crash divide")
+        let after = stand.proxy.current.hello
+        let answer = try post(Data(repeating: 1, count: 500), to: stand, device: device)
+        try stand.claimBoard()
+        try stand.setConsent(.enabled)
+        try stand.waitForBridge(.leaseGranted)
+        return (after: after, answer: answer, stored: try stand.storedDumps().count)
+      }
+      #expect(seen.after?.dumpsWaiting == 0)
+      #expect(seen.after?.uncapturedCrashes == 1)
+      #expect(seen.answer.status == 404)
+      #expect(!seen.answer.code.isEmpty)
+      #expect(seen.stored == 0)
+    }
+
+    @Test func `consent revoked while a dump is in the spool purges it everywhere`() async throws {
+      let seen = try await Stand.with { stand in
+        try stand.startEverything()
+        let port = stand.port
+        stand.killService()
+        let key = try stand.crash("crash reason")
+        try stand.waitUntilTold(key)
+        // Revoked where the bridge cannot reach the service.
+        try stand.startService(port: 0)
+        try stand.setConsent(.disabled)
+        stand.killService()
+        try stand.startService(port: port)
+        try stand.waitForBridge(.dumpPurged)
+        try stand.waitForBridge(.leaseDenied)
+        let stored = try stand.storedDumps().count
+        _ = try stand.crash("crash nil")
+        let after = stand.proxy.current.hello
+        stand.killBridge()
+        let traces = try stand.spoolBytes(containing: "the demo was asked to crash")
+        return (
+          rows: try stand.spoolRows(), stored: stored, after: after, traces: traces
+        )
+      }
+      #expect(seen.rows.map(\.state) == [2])
+      #expect(seen.rows.allSatisfy { !$0.hasBytes })
+      #expect(!seen.traces, "the purged dump's bytes are still in the spool's files")
+      #expect(seen.stored == 0)
+      #expect(seen.after?.leaseState == .denied)
+      #expect(seen.after?.dumpsWaiting == 0 && seen.after?.uncapturedCrashes == 1)
+    }
+  }
+}

@@ -1,0 +1,145 @@
+// kill -9 of bridge and service in the middle of transfers: nothing told is lost, nothing is doubled.
+
+import DumpFormat
+import Foundation
+import MartletTestKit
+import Testing
+
+extension StandTests {
+  @Suite struct KillTests {
+    private struct Outcome: Sendable {
+      var expected: [DumpKey] = []
+      var told: Set<DumpKey> = []
+      var stored: [StoredDump] = []
+      var problems: [String] = []
+      /// Kills before the board was told, and after it.
+      var early = 0
+      var late = 0
+    }
+
+    private static let crashes = [
+      "crash null", "crash address", "crash floats", "crash overflow", "crash nil", "crash reason",
+    ]
+
+    @Test(.timeLimit(.minutes(10)))
+    func `a bridge killed 50 times loses nothing the board was told is stored`() async throws {
+      let generator = SeededGenerator.fromEnvironment()
+      let begin = ContinuousClock.now
+      let outcome = try await Stand.with { stand in
+        var generator = generator
+        var outcome = Outcome()
+        try stand.startEverything()
+        for round in 1...50 {
+          let starts = stand.proxy.current.starts
+          let key = try Self.crash(stand, &generator, &outcome)
+          if generator.chance(0.6) {
+            try Self.letTransferRun(stand, key, &generator)
+          } else {
+            try Self.letUploadRun(stand, key, &generator)
+          }
+          stand.killBridge()
+          let told = stand.proxy.current.told
+          if told.contains(key) { outcome.late += 1 } else { outcome.early += 1 }
+          // What the board let go must be on this disk now, or in the service already.
+          let kept = try stand.spoolRows().filter { $0.hasBytes || $0.state == 1 }.map(\.key)
+          for lost in told.subtracting(kept) {
+            outcome.problems.append(
+              "round \(round): \(lost) was told stored and is not in the spool")
+          }
+          try stand.startBridge()
+          try stand.waitUntilTold(key)
+          try stand.proxy.wait(for: "the application") { $0.starts > starts }
+        }
+        try Self.finish(stand, &outcome)
+        return outcome
+      }
+      Self.report("bridge", outcome, begin)
+      Self.check(outcome, generator.seed)
+    }
+
+    @Test(.timeLimit(.minutes(10)))
+    func `a service killed 50 times keeps every dump once`() async throws {
+      let generator = SeededGenerator.fromEnvironment()
+      let begin = ContinuousClock.now
+      let outcome = try await Stand.with { stand in
+        var generator = generator
+        var outcome = Outcome()
+        try stand.startEverything()
+        for _ in 1...50 {
+          let starts = stand.proxy.current.starts
+          let key = try Self.crash(stand, &generator, &outcome)
+          if generator.chance(0.3) {
+            try Self.letTransferRun(stand, key, &generator)
+            outcome.early += 1
+          } else {
+            try Self.letUploadRun(stand, key, &generator)
+            outcome.late += 1
+          }
+          stand.killService()
+          try stand.startService()
+          try stand.waitUntilTold(key)
+          try stand.proxy.wait(for: "the application") { $0.starts > starts }
+          // So that the next kill meets an upload, too.
+          _ = try stand.waitUntilStored([key])
+        }
+        try Self.finish(stand, &outcome)
+        return outcome
+      }
+      Self.report("service", outcome, begin)
+      Self.check(outcome, generator.seed)
+    }
+
+    private static func crash(
+      _ stand: Stand, _ generator: inout SeededGenerator, _ outcome: inout Outcome
+    ) throws -> DumpKey {
+      let key = try stand.crash(crashes.randomElement(using: &generator) ?? "crash nil")
+      outcome.expected.append(key)
+      return key
+    }
+
+    /// Lets a random part of a dump's way to the bridge pass.
+    private static func letTransferRun(
+      _ stand: Stand, _ key: DumpKey, _ generator: inout SeededGenerator
+    ) throws {
+      let target = stand.proxy.current.bytes + Int.random(in: 0...5500, using: &generator)
+      try stand.proxy.wait(for: "\(target) bytes") { $0.bytes >= target || $0.told.contains(key) }
+      if generator.chance(0.3) { usleep(UInt32.random(in: 0...30_000, using: &generator)) }
+    }
+
+    /// Lets a random part of a dump's way to the service pass: it begins when the board is told.
+    private static func letUploadRun(
+      _ stand: Stand, _ key: DumpKey, _ generator: inout SeededGenerator
+    ) throws {
+      try stand.waitUntilTold(key)
+      usleep(UInt32.random(in: 0...40_000, using: &generator))
+    }
+
+    private static func finish(_ stand: Stand, _ outcome: inout Outcome) throws {
+      outcome.told = stand.proxy.current.told
+      outcome.stored = try stand.waitUntilStored(outcome.expected)
+      for dump in outcome.stored {
+        let bytes = try stand.content(of: dump)
+        let prologue = try? bytes.withUnsafeBytes { try DumpPrologue(verifyingDump: $0) }
+        if prologue?.header.key != dump.key {
+          outcome.problems.append("\(dump.key) is not whole in the service")
+        }
+      }
+    }
+
+    private static func report(
+      _ victim: String, _ outcome: Outcome, _ begin: ContinuousClock.Instant
+    ) {
+      print(
+        "\(victim): 50 kills in \(begin.duration(to: .now)), \(outcome.early) before the board",
+        "was told, \(outcome.late) after it, \(outcome.stored.count) dumps stored")
+    }
+
+    private static func check(_ outcome: Outcome, _ seed: UInt64) {
+      #expect(outcome.problems == [], "seed \(seed)")
+      #expect(outcome.told.isSuperset(of: outcome.expected), "seed \(seed)")
+      // Exactly once each: no more rows than keys, no key missing.
+      #expect(outcome.stored.map(\.key).sorted() == outcome.expected.sorted(), "seed \(seed)")
+      #expect(outcome.early > 0 && outcome.late > 0, "the kills came at one kind of moment only")
+    }
+  }
+}

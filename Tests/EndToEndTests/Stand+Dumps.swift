@@ -1,0 +1,89 @@
+// What is where: dumps in the service, in the spool, and on the board.
+
+import DumpFormat
+import Foundation
+import GRDB
+import MartletTestKit
+import ServiceAPI
+
+/// The part of `martlet dump list -o json` that tests look at.
+struct StoredDump: Decodable, Sendable {
+  var id: String
+  var deviceId: String
+  var bootCount: UInt32
+  var sequence: UInt32
+  var kind: String
+
+  var key: DumpKey { DumpKey(bootCount: bootCount, sequence: sequence) }
+}
+
+/// A row of the bridge's spool.
+struct SpoolRow: Sendable {
+  var key: DumpKey
+  /// 0 stored, 1 uploaded, 2 purged.
+  var state: Int
+  var hasBytes: Bool
+}
+
+extension Stand {
+  /// The dumps that the service holds.
+  func storedDumps() throws -> [StoredDump] {
+    let text = try martlet("dump", "list", "-o", "json")
+    return try JSONDecoder().decode([StoredDump].self, from: Data(text.utf8))
+  }
+
+  /// The bytes of a stored dump, as the operators' tool saves them.
+  func content(of dump: StoredDump) throws -> [UInt8] {
+    let file = folder.file("saved-\(dump.id).dump")
+    try martlet("dump", "save", dump.id, "--file", file.path)
+    return [UInt8](try Data(contentsOf: file))
+  }
+
+  /// What the bridge's spool holds. Kill the bridge first.
+  func spoolRows() throws -> [SpoolRow] {
+    let file = spool + "/spool.sqlite"
+    guard FileManager.default.fileExists(atPath: file) else { return [] }
+    return try DatabaseQueue(path: file).read { db in
+      try Row.fetchAll(
+        db, sql: "SELECT boot_count, sequence, state, bytes IS NOT NULL AS whole FROM dump"
+      ).map { row in
+        SpoolRow(
+          key: DumpKey(bootCount: row["boot_count"], sequence: row["sequence"]),
+          state: row["state"], hasBytes: row["whole"])
+      }
+    }
+  }
+
+  /// Service, consent and bridge, and a board that holds its lease and runs its application.
+  func startEverything() throws {
+    try startService()
+    try claimBoard()
+    try setConsent(.enabled)
+    try startBridge()
+    try waitForBridge(.leaseGranted)
+    try proxy.wait(for: "the application") { $0.text.contains("ready, type help") }
+  }
+
+  /// Crashes the board's application and waits for the reboot.
+  ///
+  /// - Returns: the key under which the crash is kept when there is consent.
+  func crash(_ command: String) throws -> DumpKey {
+    let before = proxy.current.hello?.bootCount ?? 0
+    proxy.type(command)
+    try proxy.wait(for: "the reboot after \(command)") { ($0.hello?.bootCount ?? 0) > before }
+    return DumpKey(bootCount: before, sequence: 1)
+  }
+
+  /// Waits until the board was told that a dump is stored.
+  func waitUntilTold(_ key: DumpKey) throws {
+    try proxy.wait(for: "receipt of \(key)") { $0.told.contains(key) }
+  }
+
+  /// Waits until the service holds these dumps.
+  func waitUntilStored(_ keys: [DumpKey]) throws -> [StoredDump] {
+    try poll(for: "upload of \(keys)") {
+      let stored = try storedDumps()
+      return Set(stored.map(\.key)).isSuperset(of: keys) ? stored : nil
+    }
+  }
+}
