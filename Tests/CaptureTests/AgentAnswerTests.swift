@@ -66,15 +66,18 @@ import Testing
 
   @Test(arguments: EmulatedBoard.allTornStates, [false, true])
   func `an identity that was told once is never another`(torn: TornState, page: Bool) throws {
-    for point in 1...200 {
-      let bench = try Bench(.small(seed: UInt64(point)))
+    // The record's last bytes are tried often: seldom do drifting bits read as they were meant.
+    let record = 14 + 1 + 72
+    let points = Array(1...200) + [Int](repeating: record, count: torn == .unstable ? 60 : 0)
+    for (seed, point) in points.enumerated() {
+      let bench = try Bench(.small(seed: UInt64(seed), ringSectors: 2))
       bench.board.injectPowerCut(at: point, torn: torn, wholePage: page)
       bench.boot()
-      guard bench.board.state == .off else { break }
+      guard bench.board.state == .off else { continue }
       bench.bootCold()
       let told = try #require(bench.hello()).deviceID
       #expect(told != DeviceID())
-      for _ in 0..<8 {
+      for _ in 0..<4 {
         bench.bootCold()
         #expect(bench.hello()?.deviceID == told, "point \(point)")
       }

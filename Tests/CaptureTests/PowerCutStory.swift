@@ -46,6 +46,8 @@ final class PowerCutStory {
   private(set) var leaving: Set<DumpKey> = []
   /// DONE has been said.
   private(set) var released: Set<DumpKey> = []
+  /// The cut points at which captures and releases end: their commits and marks.
+  private(set) var ends: [Int] = []
   private var bootCounts: [UInt32] = []
   private var crashes: UInt32 = 0
 
@@ -136,6 +138,7 @@ final class PowerCutStory {
       kind: nested ? .nestedFault : .usageFault, context: context, stack: nested ? [] : stack)
     possible[key] = expected
     bench.crash(context)
+    noteEnd(40)
     guard !isOff else {
       // What lay in retained RAM is gone with the power.
       if nested { possible[key] = nil }
@@ -158,11 +161,18 @@ final class PowerCutStory {
     guard let offer = bench.next() else { return !isOff }
     possible[offer.key] = kept.removeValue(forKey: offer.key)
     leaving.insert(offer.key)
-    if bench.receipt(offer.key) == .done, !isOff {
+    let status = bench.receipt(offer.key)
+    noteEnd(8)
+    if status == .done, !isOff {
       possible[offer.key] = nil
       released.insert(offer.key)
     }
     return !isOff
+  }
+
+  private func noteEnd(_ points: Int) {
+    let last = bench.board.cutPoints
+    ends += max(1, last - points + 1)...last
   }
 
   private func deny() {

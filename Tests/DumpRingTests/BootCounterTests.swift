@@ -69,9 +69,9 @@ import Testing
     }
   }
 
-  /// Six boots from three places: fresh flash, the middle of a sector, the end of a sector. Each is
-  /// cut at each point in each mode, twice in a row, and goes on.
-  @Test(arguments: EmulatedBoard.allTornStates, [0, 5, 3])
+  /// Six boots from three places: fresh flash, over the end of a byte, over the end of a sector. Each
+  /// is cut at each point in each mode, twice in a row, and goes on.
+  @Test(arguments: EmulatedBoard.allTornStates, [0, 12, 3])
   func `no number comes twice under a power cut`(torn: TornState, left: Int) throws {
     func makeCounter(seed: Int) throws -> EmulatedBoard {
       let board = try makeBoard(seed: UInt64(seed))
