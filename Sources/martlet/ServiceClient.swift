@@ -64,6 +64,15 @@ struct ServiceClient: Sendable {
 
   // MARK: - One request
 
+  /// Not the library's own shared client: that one keeps trying to connect until a call's time is
+  /// over, and somebody waits to hear that the service is not there.
+  private static let pool: HTTPClient = {
+    var configuration = HTTPClient.Configuration()
+    configuration.timeout.connect = .seconds(5)
+    configuration.connectionPool.retryConnectionEstablishment = false
+    return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+  }()
+
   private struct Answer {
     var status: HTTPResponseStatus
     var headers: HTTPHeaders
@@ -88,7 +97,7 @@ struct ServiceClient: Sendable {
     }
     let answer: Answer
     do {
-      let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+      let response = try await Self.pool.execute(request, timeout: .seconds(60))
       let bytes = try await response.body.collect(upTo: Self.largestAnswer)
       answer = Answer(
         status: response.status, headers: response.headers, body: Data(bytes.readableBytesView))
