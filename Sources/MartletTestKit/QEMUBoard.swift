@@ -7,7 +7,7 @@ import Synchronization
   import Glibc
 #endif
 
-/// A board in QEMU. Its flash is a file that outlives any number of starts; killing it is a power cut.
+/// A board in QEMU. Its flash is a file that outlives any number of starts.
 ///
 /// The calls block their thread: use them inside ``onThread(_:)``. QEMU is killed when the object goes
 /// away.
@@ -88,14 +88,26 @@ public final class QEMUBoard: Sendable {
     let started = try ProcessChild(
       qemu,
       [
-        "-M", "ast1030-evb,fmc-model=w25q32", "-display", "none", "-monitor", "none",
+        "-M", "ast1030-evb,fmc-model=w25q32", "-display", "none", "-monitor", "stdio",
         "-drive", "file=\(flash.path),format=raw,if=mtd", "-chardev", line,
         "-serial", "chardev:line", "-kernel", firmware.path,
-      ])
+      ], takesInput: true)
     child.withLock { $0 = started }
   }
 
-  /// kill -9, and waits until QEMU is gone: what it had written to flash stays, nothing else.
+  /// Cuts the power: stops the processor where it stands, then kills QEMU. The flash file holds all
+  /// that the flash part had taken, which kill -9 alone does not give: QEMU writes it a little later.
+  public func cutPower() throws {
+    try child.withLock { child in
+      child?.write("stop\ninfo status\n")
+      // QEMU answers when every write under way has ended.
+      try child?.wait(for: "the processor's stop") { output, _ in output.contains("paused") }
+      child?.kill()
+      child = nil
+    }
+  }
+
+  /// kill -9, and waits until QEMU is gone. What the board wrote to flash last may be missing.
   public func kill() {
     child.withLock { child in
       child?.kill()
@@ -103,9 +115,26 @@ public final class QEMUBoard: Sendable {
     }
   }
 
+  /// Where the processor is, in QEMU's words; for messages about boards that say nothing.
+  public func registers() -> String {
+    child.withLock { child in
+      guard let child else { return "QEMU is not running" }
+      let before = child.output.utf8.count
+      child.write("info registers\n")
+      do throws(ProcessFailure) {
+        try child.wait(for: "registers", within: .seconds(10)) { output, _ in
+          output.utf8.count > before && output.dropFirst(before).contains("FPSCR")
+        }
+      } catch {
+        return "\(error)"
+      }
+      return String(child.output.dropFirst(before))
+    }
+  }
+
   /// What QEMU says on standard error.
   public var complaints: String { child.withLock { $0?.errors ?? "" } }
 
-  /// The flash's bytes. Kill the board first: QEMU writes when it likes.
+  /// The flash's bytes. Cut the board's power first: QEMU writes when it likes.
   public func flashBytes() throws -> [UInt8] { [UInt8](try Data(contentsOf: flash)) }
 }

@@ -134,8 +134,9 @@ public final class LiveLink {
 
   // MARK: - Sending
 
-  /// Types a line on the board's console.
-  public func type(_ line: String) { socket.write(Array("\(line)\r".utf8)) }
+  /// Types a line on the board's console. The return in front ends what a frame that a reset cut in
+  /// two may have left there as text.
+  public func type(_ line: String) { socket.write(Array("\r\(line)\r".utf8)) }
 
   /// Puts bytes on the line as they are.
   public func send(raw bytes: [UInt8]) { socket.write(bytes) }

@@ -71,8 +71,9 @@ final class LineProxy: Sendable {
     }
   }
 
-  /// Types a line on the board's console.
-  func type(_ line: String) { board.write(Array("\(line)\r".utf8)) }
+  /// Types a line on the board's console. The return in front ends what a frame that a reset cut in
+  /// two may have left there as text.
+  func type(_ line: String) { board.write(Array("\r\(line)\r".utf8)) }
 
   /// Puts bytes on the line to the bridge, as a disturbance would.
   func disturbBridge(_ bytes: [UInt8]) { _ = bridge.withLock { $0 }?.write(bytes) }

@@ -70,7 +70,11 @@ extension Stand {
   func crash(_ command: String) throws -> DumpKey {
     let before = proxy.current.hello?.bootCount ?? 0
     proxy.type(command)
-    try proxy.wait(for: "the reboot after \(command)") { ($0.hello?.bootCount ?? 0) > before }
+    do throws(ProcessFailure) {
+      try proxy.wait(for: "the reboot after \(command)") { ($0.hello?.bootCount ?? 0) > before }
+    } catch {
+      throw ProcessFailure(error.code, "\(error)\n\(board.registers())")
+    }
     return DumpKey(bootCount: before, sequence: 1)
   }
 

@@ -14,7 +14,7 @@ extension BoardTests {
       let seen = try await Firmware.withBoard { board in
         // The first boot readies the ring.
         _ = try board.start().starting()
-        board.kill()
+        try board.cutPower()
         let before = try board.flashBytes()
         let link = try board.start()
         let hello = try link.hello()
@@ -33,7 +33,7 @@ extension BoardTests {
             }
           }
         }
-        board.kill()
+        try board.cutPower()
         let flash = try board.flashBytes()
         let changed = flash.indices.filter { flash[$0] != before[$0] }
         return (hello: hello, after: after, refusals: refusals, changed: changed)
@@ -86,7 +86,7 @@ extension BoardTests {
         let (link, first) = try board.startWithConsent()
         link.type("crash null")
         _ = try link.hello { $0.bootCount > first.bootCount }
-        board.kill()
+        try board.cutPower()
         let again = try board.start()
         let hello = try again.hello()
         let refusal = try again.request(.next) {
