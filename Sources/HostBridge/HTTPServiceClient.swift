@@ -36,7 +36,7 @@ public struct HTTPServiceClient: ServiceClient {
     else {
       throw HostBridgeError(
         code: .invalidSetting, message: "'\(service)' is not the address of a service",
-        advice: "Write http://127.0.0.1:8730, for example.")
+        remedy: "Write http://127.0.0.1:8730, for example.")
     }
     base = service.hasSuffix("/") ? String(service.dropLast()) : service
     self.timeout = TimeAmount(timeout)

@@ -64,7 +64,7 @@ public final class Spool: Sendable {
       throw HostBridgeError(
         code: .spoolUnavailable,
         message: "cannot open the spool in \(folder): \(Self.words(for: error))",
-        advice: "Name a folder on a local disk that this user may write, with --spool.")
+        remedy: "Name a folder on a local disk that this user may write, with --spool.")
     }
   }
 
@@ -150,7 +150,7 @@ extension Spool {
     } catch {
       throw HostBridgeError(
         code: .spoolFailed, message: "the spool's database failed: \(error)",
-        advice: "Look at the free space of its disk and at the rights of its folder.")
+        remedy: "Look at the free space of its disk and at the rights of its folder.")
     }
   }
 }

@@ -22,19 +22,19 @@ public struct SerialLinkError: Error, Equatable, Sendable, CustomStringConvertib
   /// What is wrong, in a sentence without its full stop.
   public let message: String
   /// What to do about it, in a sentence. Empty when there is nothing to say.
-  public let advice: String
+  public let remedy: String
 
-  public init(code: Code, message: String, advice: String = "") {
+  public init(code: Code, message: String, remedy: String = "") {
     self.code = code
     self.message = message
-    self.advice = advice
+    self.remedy = remedy
   }
 
-  public var description: String { advice.isEmpty ? message : "\(message). \(advice)" }
+  public var description: String { remedy.isEmpty ? message : "\(message). \(remedy)" }
 
-  static func invalidAddress(_ text: String, _ reason: String, _ advice: String) -> Self {
+  static func invalidAddress(_ text: String, _ reason: String, _ remedy: String) -> Self {
     SerialLinkError(
       code: .invalidAddress, message: "'\(text)' is not a board's address: \(reason)",
-      advice: advice)
+      remedy: remedy)
   }
 }

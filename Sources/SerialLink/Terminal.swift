@@ -63,14 +63,14 @@ extension SerialLinkError {
     case EACCES, EPERM:
       self.init(
         code: .notPermitted, message: "cannot \(verb) \(what): \(words)",
-        advice: what.hasPrefix("/dev/")
+        remedy: what.hasPrefix("/dev/")
           ? "On Debian and Ubuntu serial ports belong to the group dialout: "
             + "sudo adduser $USER dialout, then log in again."
           : "Look at the rights of the socket and of its folder.")
     case EBUSY, EAGAIN:
       self.init(
         code: .busy, message: "cannot \(verb) \(what): another program has it open",
-        advice: "Close that program; fuser \(what) names it.")
+        remedy: "Close that program; fuser \(what) names it.")
     default:
       self.init(code: .cannotOpen, message: "cannot \(verb) \(what): \(words)")
     }

@@ -61,7 +61,7 @@ enum EventFile {
         throw HostBridgeError(
           code: .invalidSetting,
           message: "cannot write events to \(path): \(String(cString: strerror(errno)))",
-          advice: "Name a file in a folder that exists and that this user may write.")
+          remedy: "Name a file in a folder that exists and that this user may write.")
       }
       handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }

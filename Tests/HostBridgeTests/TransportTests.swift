@@ -117,7 +117,7 @@ enum LineKind: CaseIterable, Sendable {
   func `what is no address says what to write`(text: String) {
     let error = #expect(throws: SerialLinkError.self) { try BoardAddress(parsing: text) }
     #expect(error?.code == .invalidAddress)
-    #expect(error?.advice.isEmpty == false)
+    #expect(error?.remedy.isEmpty == false)
   }
 
   @Test func `a bare path to a socket is a Unix socket`() async throws {
