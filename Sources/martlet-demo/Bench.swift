@@ -37,7 +37,8 @@ final class Bench: Sendable {
   func type(_ line: String) throws {
     story.progress.say("  board> \(line)")
     do {
-      try console.write(contentsOf: Data((line + "\n").utf8))
+      // The empty line ends what a frame that a reset cut in two may have left on the board as text.
+      try console.write(contentsOf: Data(("\n" + line + "\n").utf8))
     } catch {
       throw DemoFailure(.ended, "the bridge takes no input: \(error.localizedDescription)")
     }
