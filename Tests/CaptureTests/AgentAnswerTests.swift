@@ -51,6 +51,19 @@ import Testing
     #expect(hello.phase == .agent)
   }
 
+  @Test func `frames that arrive together leave the lease valid while answers take time`() throws {
+    let bench = try withDumps(1)
+    bench.board.setClockStep(.milliseconds(1))
+    bench.board.send(
+      bench.frame(.who, sequence: 1)
+        + bench.frame(.next, sequence: 2) { Next(after: first).append(to: &$0) }
+        + bench.frame(.who, sequence: 3))
+    let answers = bench.poll()
+    #expect(answers.contains { $0.is(.offer) && $0.sequence == 2 })
+    let last = try #require(answers.last { $0.is(.hello) && $0.sequence == 3 })
+    #expect(try last.payload.withUnsafeBytes { try Hello(decoding: $0) }.leaseState == .allowed)
+  }
+
   @Test func `the identity stays for life and the nonce changes with each boot and lease`() throws {
     let bench = try Bench()
     bench.boot()
