@@ -112,6 +112,12 @@ public struct DumpReport: Codable, Equatable, Sendable {
   private static func place(_ what: String, _ dump: DecodedDump, _ elf: ELFImage?) -> String {
     let start = what.prefix(1).uppercased() + what.dropFirst()
     guard let pc = dump.core?.pc else { return start }
+    if [.crash, .assertion, .abort].contains(dump.header.kind), let elf, let lr = dump.core?.lr,
+      elf.isCode(lr &- 2), let caller = elf.function(at: lr &- 2)
+    {
+      // The trap is in a function of the board's; who called it is what people look for.
+      return "\(start) in \(SwiftName.readable(caller.name)) at \((lr & ~1).hex)"
+    }
     if let elf, elf.isCode(pc), let function = elf.function(at: pc) {
       return "\(start) in \(SwiftName.readable(function.name)) at \(pc.hex)"
     }

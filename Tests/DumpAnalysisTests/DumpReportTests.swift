@@ -42,6 +42,20 @@ import Testing
     #expect(report.headline == "Usage fault")
   }
 
+  @Test func `a crash with a reason is placed where it was asked for`() throws {
+    let pair = GoldenPair.divisionByZero
+    var builder = DumpBuilder()
+    builder.header.kind = .crash
+    builder.header.buildID = try pair.elf().requireBuildID()
+    var core = CoreWords()
+    core.pc = pair.core.pc
+    core.lr = pair.core.lr
+    builder.add(.core, words: core.words)
+    builder.end()
+    let report = try DumpReport(dump: DecodedDump(bytes: builder.bytes), elf: pair.elf())
+    #expect(report.headline.hasPrefix("Crash was called in average at "))
+  }
+
   @Test func `text from a device cannot steer a terminal`() throws {
     var builder = DumpBuilder()
     builder.header.kind = .crash
