@@ -52,7 +52,7 @@ extension BootAgent {
     hello.buildID = header.buildID
     hello.imageVersion = header.version
     hello.bootCount = bootCount
-    hello.resetCause = ResetCause(rawValue: halResetCause().rawValue) ?? .unknown
+    hello.resetCause = .current
     hello.leaseState = gate.state(at: now)
     hello.leaseSeconds = gate.secondsLeft(at: now)
     hello.nonce = nonce

@@ -14,7 +14,7 @@ extension BootAgent {
   /// Moves the register-only dump that a crash left in retained RAM into the ring.
   func storeLeftDump() {
     let left = LeftDump()
-    guard let bytes = left.bytes, let base = bytes.baseAddress else { return }
+    guard let bytes = left.bytes else { return }
     defer { left.clear() }
     guard gate.state(at: halMonotonicMicroseconds()) == .allowed else { return }
     let key: DumpKey
@@ -33,17 +33,8 @@ extension BootAgent {
     guard let ring, ring.find(key) == nil else { return }
     eraseAhead()
     guard let slot = ring.readySlot() else { return }
-    let start = ring.offset(of: slot.index)
     do throws(FlashError) {
-      // In the order of a capture: header, body, commit, and the mark that the commit is done.
-      try Flash.program(
-        start + SlotLayout.dump, UnsafeRawBufferPointer(start: base, count: DumpHeader.size))
-      try Flash.program(
-        start + SlotLayout.body, UnsafeRawBufferPointer(rebasing: bytes[DumpPrologue.size...]))
-      try Flash.program(
-        start + SlotLayout.commit,
-        UnsafeRawBufferPointer(start: base + DumpHeader.size, count: DumpCommit.size))
-      try Flash.mark(start + SlotLayout.settledMark)
+      try ring.store(bytes, in: slot)
     } catch {
       // The slot is dirty now and will be reclaimed; flash that fails cannot be helped.
     }
@@ -83,17 +74,12 @@ extension BootAgent {
 
   /// Hands a ready slot to the fault path.
   func prepareCapture() {
-    guard let ring else {
-      CrashCapture.prepare(bootCount: bootCount, slot: nil)
-      return
-    }
     eraseAhead()
-    guard let slot = ring.readySlot() else {
-      CrashCapture.prepare(bootCount: bootCount, slot: nil)
-      return
+    var place: (offset: UInt32, size: UInt32)?
+    if let ring, let slot = ring.readySlot() {
+      place = (offset: ring.offset(of: slot.index), size: ring.slotSize)
     }
-    CrashCapture.prepare(
-      bootCount: bootCount, slot: (offset: ring.offset(of: slot.index), size: ring.slotSize))
+    CrashCapture.prepare(bootCount: bootCount, slot: place)
   }
 
   private func eraseAhead() {

@@ -24,12 +24,15 @@ struct CaptureState {
   var stackLimit: UInt32
   var regionCount: UInt32
   var regions: InlineArray<8, RegisteredRegion>
-  /// The writer's page.
-  var page: InlineArray<64, UInt32>
 
   static let preparedMark: UInt32 = 0x5052_4550
   static let noSlot: UInt32 = .max
   static let mostRegions: UInt32 = 8
+
+  /// The writer's page behind a state, ``DumpWriter/pageSize`` bytes.
+  static func page(behind state: UnsafeMutablePointer<CaptureState>) -> UnsafeMutableRawPointer {
+    UnsafeMutableRawPointer(state) + WorkingLayout.page
+  }
 
   /// The one in this board's working RAM.
   static var current: UnsafeMutablePointer<CaptureState> {
@@ -39,6 +42,8 @@ struct CaptureState {
 
 /// How the modules share the board's working RAM, bytes from its start.
 public enum WorkingLayout {
+  /// Where the fault path's page begins; ``CaptureState`` lies in front of it.
+  static let page = 256
   /// Where the boot agent's buffers begin.
   public static let agent = 1024
 }

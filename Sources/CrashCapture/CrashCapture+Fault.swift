@@ -29,7 +29,7 @@ public func martlet_capture_fault(_ context: UnsafePointer<FaultContext>?) {
   if !context.pointee.isNested, state.pointee.slotOffset != CaptureState.noSlot {
     var writer = DumpWriter(
       sink: .slot(state.pointee.slotOffset),
-      room: state.pointee.slotSize &- SlotLayout.dump, page: pagePointer(state))
+      room: state.pointee.slotSize &- SlotLayout.dump, page: CaptureState.page(behind: state))
     do throws(FlashError) {
       try writer.begin(header)
       writeRegisters(context, &writer)
@@ -61,7 +61,7 @@ private func describe(
     buildID: header.buildID, kind: kind,
     pc: known ? context.pointee.pc &- image.codeStart : nil,
     lr: known ? context.pointee.lr &- image.codeStart : nil)
-  header.resetCause = ResetCause(rawValue: halResetCause().rawValue) ?? .unknown
+  header.resetCause = .current
   header.consentEpoch = gate.epoch
   return header
 }
@@ -81,13 +81,19 @@ extension DumpHeader {
   }
 }
 
+extension ResetCause {
+  /// Why this boot started. Contexts: boot, app, fault.
+  public static var current: ResetCause {
+    ResetCause(rawValue: halResetCause().rawValue) ?? .unknown
+  }
+}
+
 /// Leaves a register-only dump in retained RAM, for the boot agent to store.
 private func leave(_ context: UnsafePointer<FaultContext>, _ header: DumpHeader) {
   let left = LeftDump()
-  let state = CaptureState.current
   var writer = DumpWriter(
     sink: .memory(left.start), room: UInt32(RetainedLayout.leftDumpCapacity),
-    page: pagePointer(state))
+    page: CaptureState.page(behind: CaptureState.current))
   do throws(FlashError) {
     try writer.begin(header)
     writeRegisters(context, &writer)
@@ -134,11 +140,6 @@ private func writeMemory(
     let region = state.pointee.regions[i]
     writer.addMemory(region.address, region.length, role: .registeredRegion, id: region.id)
   }
-}
-
-private func pagePointer(_ state: UnsafeMutablePointer<CaptureState>) -> UnsafeMutableRawPointer {
-  // The page is the state's last member.
-  UnsafeMutableRawPointer(state) + MemoryLayout<CaptureState>.size - Int(DumpWriter.pageSize)
 }
 
 extension DumpWriter {

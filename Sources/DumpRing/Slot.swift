@@ -11,22 +11,22 @@ public let ringFormatVersion: UInt8 = 1
 /// Where things lie in a slot, bytes from its start.
 public enum SlotLayout {
   /// Bytes that tell a slot's state.
-  public static let page: UInt32 = 256
+  static let page: UInt32 = 256
   static let readyMark: UInt32 = 0
   static let readyMarkSize = 16
   static let releasedMark: UInt32 = 32
   /// Programmed when the dump's commit was: the commit is then known to be stable.
-  public static let settledMark: UInt32 = 40
+  static let settledMark: UInt32 = 40
   /// Programmed when the boot agent has held the dump's body against its checksum.
   static let verifiedMark: UInt32 = 48
   /// Where the dump begins.
   public static let dump: UInt32 = 128
   /// Where the dump's commit lies.
-  public static let commit: UInt32 = 224
+  static let commit: UInt32 = 224
   /// Where the commit's mark and checksum lie: 8 bytes without which there is no commit.
   static let commitEnd: UInt32 = 248
   /// Where the dump's body begins.
-  public static let body: UInt32 = 256
+  static let body: UInt32 = 256
   /// "RDY1", little endian.
   static let readyMagic: UInt32 = 0x3159_4452
 
