@@ -123,7 +123,7 @@ let hostModules: [Target] = [
     cSettings: cSettings),
   module("DumpAnalysis", ["DumpFormat"]),
   fuzzBodies,
-  module("ServiceAPI", ["DumpFormat"]),
+  module("ServiceAPI", ["ConsentLease", "DumpFormat"]),
   module("SerialLink", [logging, nioCore, nioPosix]),
   module(
     "HostBridge",
@@ -133,7 +133,10 @@ let hostModules: [Target] = [
     ]),
   module(
     "CrashService",
-    ["DumpAnalysis", "DumpFormat", "ServiceAPI", grdb, hummingbird, logging, nioCore, nioHTTP]),
+    [
+      "ConsentLease", "DumpAnalysis", "DumpFormat", "ServiceAPI", grdb, hummingbird, logging,
+      nioCore, nioHTTP,
+    ]),
   module("GDBSession", ["DumpAnalysis", "DumpFormat", subprocess]),
   program("martlet-bridge", ["HostBridge", "SerialLink", argumentParser, lifecycle, logging]),
   program(

@@ -1,5 +1,6 @@
 // Leases: the opt-in, or its denial, as a device receives it.
 
+import ConsentLease
 import Hummingbird
 import ServiceAPI
 
@@ -17,10 +18,10 @@ struct LeaseRoutes: Sendable {
       guard
         let lease = LeaseBytes(
           allowed: placement.consent == .enabled, nonce: asked.nonce, epoch: placement.epoch,
-          lifetimeSeconds: LeaseBytes.longestLifetime, device: device)
+          lifetimeSeconds: Lease.longestLifetime, device: device)
       else {
         throw ServiceFailure.invalid(
-          "A nonce has \(LeaseBytes.nonceSize) bytes, not \(asked.nonce.count).", target: "nonce")
+          "A nonce has \(Lease.nonceSize) bytes, not \(asked.nonce.count).", target: "nonce")
       }
       try await management.countUncaptured(
         asked.uncapturedCrashes, device: device, nonce: lease.nonce)
