@@ -55,10 +55,7 @@ public struct DecodedDump: Sendable {
   public var header: DumpHeader { prologue.header }
 
   /// Text of the image's version; bytes that are not UTF-8 are replaced.
-  public var version: String {
-    let bytes = (0..<16).map { header.version[$0] }
-    return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-  }
+  public var version: String { header.version.unpaddedText }
 
   /// The crash in one line: kind, program counter, link register, stack pointer and image.
   ///

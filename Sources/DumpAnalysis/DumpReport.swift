@@ -136,7 +136,7 @@ extension DumpReport.Identity {
     kind = "\(header.kind)"
     bootCount = header.key.bootCount
     sequence = header.key.sequence
-    fingerprint = header.fingerprint.rawValue.bareHex
+    fingerprint = header.fingerprint.hexDigits
     buildId = header.buildID.isMissing ? nil : header.buildID.hexDigits
     imageVersion = dump.version
     component = header.component

@@ -1,4 +1,4 @@
-// Numbers and bytes as hexadecimal text, the way reports and signatures show them.
+// Numbers as hexadecimal text, the way reports and signatures show them.
 
 import DumpFormat
 
@@ -13,18 +13,7 @@ extension FixedWidthInteger {
   }
 }
 
-extension Sequence<UInt8> {
-  /// Two digits a byte, nothing between them.
-  public var hexDigits: String { map(\.bareHex).joined() }
-}
-
 extension BuildID {
-  /// The 20 bytes as an array.
-  public var array: [UInt8] { (0..<Self.count).map { bytes[$0] } }
-
-  /// 40 hexadecimal digits.
-  public var hexDigits: String { array.hexDigits }
-
   /// Whether the image had no id: twenty zeros.
   public var isMissing: Bool { self == BuildID() }
 }

@@ -42,7 +42,7 @@ extension BoardConversation {
     actions.append(
       .leaseWanted(
         LeaseWish(
-          device: deviceID, nonce: nonce, buildID: hello.buildID.text,
+          device: deviceID, nonce: nonce, buildID: hello.buildID.hexDigits,
           imageVersion: hello.imageVersionText, bootCount: hello.bootCount,
           uncapturedCrashes: hello.uncapturedCrashes)))
   }

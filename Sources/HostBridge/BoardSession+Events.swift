@@ -15,7 +15,7 @@ extension BoardSession {
   ) {
     emit(name) {
       $0.dump = identity.key.text
-      $0.fingerprint = prologue.header.fingerprint.text
+      $0.fingerprint = prologue.header.fingerprint.hexDigits
       $0.kind = "\(prologue.header.kind)"
       $0.size = prologue.totalLength
       $0.occurrences = prologue.header.occurrences
@@ -31,7 +31,7 @@ extension BoardSession {
   func note(_ hello: Hello) {
     device = hello.deviceID.text
     emit(.boardHello) {
-      $0.buildId = hello.buildID.text
+      $0.buildId = hello.buildID.hexDigits
       $0.imageVersion = hello.imageVersionText
       $0.bootCount = hello.bootCount
       $0.resetCause = "\(hello.resetCause)"

@@ -24,49 +24,17 @@ public struct DumpIdentity: Hashable, Sendable, CustomStringConvertible {
   public var description: String { "\(device.prefix(12)) \(key.text)" }
 }
 
-extension DumpKey {
-  /// `boot-sequence`, as in the service's paths.
-  public var text: String { "\(bootCount)-\(sequence)" }
-}
-
 extension DeviceID {
   /// 128 hex digits, lower case.
-  public var text: String { hex(DeviceID.count) { bytes[$0] } }
-}
-
-extension BuildID {
-  /// 40 hex digits, lower case.
-  public var text: String { hex(BuildID.count) { bytes[$0] } }
-}
-
-extension Fingerprint {
-  /// 16 hex digits, lower case.
-  public var text: String { hex(8) { UInt8(truncatingIfNeeded: rawValue >> (56 - 8 * $0)) } }
+  public var text: String { bytes.array.hexDigits }
 }
 
 extension LeaseNonce {
   /// The 16 bytes.
-  public var array: [UInt8] { (0..<Self.count).map { bytes[$0] } }
+  public var array: [UInt8] { bytes.array }
 }
 
 extension Hello {
   /// The image's version without its padding.
-  public var imageVersionText: String { unpadded(imageVersion) }
-}
-
-/// The text of a field that is padded with zeros.
-private func unpadded(_ field: InlineArray<16, UInt8>) -> String {
-  String(decoding: (0..<16).map { field[$0] }.prefix { $0 != 0 }, as: UTF8.self)
-}
-
-/// `count` bytes as hex digits.
-private func hex(_ count: Int, _ byte: (Int) -> UInt8) -> String {
-  let digits = Array("0123456789abcdef".utf8)
-  var text: [UInt8] = []
-  text.reserveCapacity(2 * count)
-  for i in 0..<count {
-    text.append(digits[Int(byte(i) >> 4)])
-    text.append(digits[Int(byte(i) & 15)])
-  }
-  return String(decoding: text, as: UTF8.self)
+  public var imageVersionText: String { imageVersion.unpaddedText }
 }

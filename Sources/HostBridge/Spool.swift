@@ -88,7 +88,7 @@ public final class Spool: Sendable {
     _ identity: DumpIdentity, prologue: DumpPrologue, bytes: [UInt8]
   ) async throws(HostBridgeError) -> StoreResult {
     let head = Data(bytes.prefix(DumpPrologue.size))
-    let fingerprint = prologue.header.fingerprint.text
+    let fingerprint = prologue.header.fingerprint.hexDigits
     let occurrences = Int64(prologue.header.occurrences)
     let limit = byteLimit
     return try await access { queue in

@@ -1,5 +1,7 @@
 // The name of a device: 64 bytes, written as 128 hex digits.
 
+import DumpFormat
+
 /// A device id. Its text is always lower case; upper case is accepted on the way in.
 public struct DeviceID: Hashable, Sendable {
   /// Bytes of the id, as they stand in HELLO and in a lease.
@@ -20,7 +22,7 @@ public struct DeviceID: Hashable, Sendable {
   /// - Parameter bytes: 64 bytes; `nil` for any other number.
   public init?(bytes: some Collection<UInt8>) {
     guard bytes.count == Self.byteCount else { return nil }
-    text = hexText(bytes)
+    text = bytes.hexDigits
   }
 
   /// The 64 bytes.
@@ -37,15 +39,4 @@ private func hexValue(_ digit: UInt8) -> UInt8? {
   case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
   default: nil
   }
-}
-
-/// Two lower-case hex digits for each byte.
-public func hexText(_ bytes: some Sequence<UInt8>) -> String {
-  let digits = Array("0123456789abcdef".utf8)
-  var text: [UInt8] = []
-  for byte in bytes {
-    text.append(digits[Int(byte >> 4)])
-    text.append(digits[Int(byte & 15)])
-  }
-  return String(decoding: text, as: UTF8.self)
 }

@@ -78,7 +78,7 @@ struct IngestRoutes: Sendable {
         code: "DumpKeyTaken",
         "Another dump of this device is stored under boot count \(key.bootCount) and sequence "
           + "\(key.sequence). The stored one was left as it is.",
-        target: "\(key.bootCount)-\(key.sequence)")
+        target: key.text)
     }
   }
 
@@ -97,8 +97,7 @@ struct IngestRoutes: Sendable {
     guard prologue.header.key == key else {
       throw ServiceFailure(
         .unprocessableContent, code: "DumpKeyMismatch",
-        message: "The body is the dump \(prologue.header.key.bootCount)-"
-          + "\(prologue.header.key.sequence), the path names \(key.bootCount)-\(key.sequence). "
+        message: "The body is the dump \(prologue.header.key.text), the path names \(key.text). "
           + "Nothing was stored.",
         target: "key")
     }

@@ -42,14 +42,14 @@ extension RequestContext {
     let text = try part("key")
     let numbers = text.split(separator: "-", omittingEmptySubsequences: false)
     guard numbers.count == 2, let bootCount = UInt32(numbers[0]), let sequence = UInt32(numbers[1]),
-      "\(bootCount)-\(sequence)" == text
+      case let key = DumpKey(bootCount: bootCount, sequence: sequence), key.text == text
     else {
       throw ServiceFailure.invalid(
         "'\(text.prefix(60))' is not the key of a dump: two numbers are expected, as in 12-1 (boot "
           + "count and sequence).",
         target: "key")
     }
-    return DumpKey(bootCount: bootCount, sequence: sequence)
+    return key
   }
 }
 

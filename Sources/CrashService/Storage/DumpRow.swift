@@ -39,10 +39,10 @@ struct DumpRow: Codable, FetchableRecord, PersistableRecord {
     product = dump.group.product.name
     deviceGroup = dump.group.name
     kind = "\(header.kind)"
-    fingerprint = hexText(withUnsafeBytes(of: header.fingerprint.rawValue.bigEndian) { Array($0) })
+    fingerprint = header.fingerprint.hexDigits
     signature = dump.signature
-    buildId = hexText((0..<BuildID.count).map { header.buildID.bytes[$0] })
-    imageVersion = header.versionText
+    buildId = header.buildID.hexDigits
+    imageVersion = header.version.unpaddedText
     uptimeMicroseconds = String(header.uptime)
     occurrences = header.occurrences
     consentEpoch = header.consentEpoch
@@ -69,12 +69,5 @@ struct DumpRow: Codable, FetchableRecord, PersistableRecord {
       AND sequence = \(key.sequence)
       """
     return try request.fetchOne(db)
-  }
-}
-
-extension DumpHeader {
-  /// The image version up to its first zero. Bytes that are not UTF-8 are replaced.
-  var versionText: String {
-    String(decoding: (0..<16).map { version[$0] }.prefix { $0 != 0 }, as: UTF8.self)
   }
 }
