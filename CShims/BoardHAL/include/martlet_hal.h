@@ -58,7 +58,9 @@ typedef struct MARTLET_NAME("FlashGeometry") martlet_flash_geometry {
   /* The dump ring's area. */
   uint32_t ring_offset MARTLET_NAME("ringOffset");
   uint32_t ring_size MARTLET_NAME("ringSize");
-  /* Two sectors for the boot counter and one for the device's identity, in this order. */
+  /* What the device remembers beside its dumps: the state log in two halves of equal size, then one
+   * sector for the device's identity. At least 3 sectors; with 5 of 4 KiB the log holds the counts
+   * of 64 fingerprints, with fewer less. */
   uint32_t state_offset MARTLET_NAME("stateOffset");
   uint32_t state_size MARTLET_NAME("stateSize");
 } martlet_flash_geometry;
@@ -148,14 +150,33 @@ typedef struct MARTLET_NAME("HALRegion") martlet_region {
   size_t length;
 } martlet_region;
 
-/* RAM that a warm reset keeps and a power cut does not; at least 1,024 bytes, aligned to 8. Nobody
+/* RAM that a warm reset keeps and a power cut does not; at least 3,072 bytes, aligned to 8. Nobody
  * but Martlet's device modules writes it. After a power-on its contents are arbitrary: whoever
- * reads it checks a checksum first. Contexts: boot, app, fault. */
+ * reads it checks a checksum first. Guarded. Contexts: boot, app, fault. */
 martlet_region martlet_hal_retained(void) MARTLET_NAME("halRetained()");
 
-/* RAM for the device modules' own state, zero at every start; at least 4,096 bytes, aligned to 8. A
- * board may put it where the application's MPU regions do not reach. Contexts: boot, app, fault. */
+/* RAM for the fault path's own state, zero at every start before anything else runs; at least 768
+ * bytes, aligned to 8. Guarded. Contexts: boot, app, fault. */
 martlet_region martlet_hal_working(void) MARTLET_NAME("halWorking()");
+
+/* RAM for the boot agent's buffers, contents arbitrary; at least 4,096 bytes, aligned to 8. Not
+ * guarded, because nothing in it matters to a crash. Contexts: boot, app. */
+martlet_region martlet_hal_scratch(void) MARTLET_NAME("halScratch()");
+
+/* Guarded memory can be read at any time and written between open and close alone: a board with an
+ * MPU makes any other write a fault, so that an application that scribbles over its RAM still gets
+ * its dump. Between the two interrupts are masked, so the caller does a bounded piece of work and
+ * no more. `close` takes what `open` answered; calls may nest. Contexts: boot, app, fault; in the
+ * fault context guarded memory is open and neither call changes anything. */
+uint32_t martlet_hal_open(void) MARTLET_NAME("halOpenGuarded()");
+void martlet_hal_close(uint32_t token) MARTLET_NAME("halCloseGuarded(_:)");
+
+/* Puts a guard at the low end of the thread stack that runs now, so that its overflow is a fault
+ * that dumps call stackOverflow; a scheduler calls it at each switch of threads. The main stack has
+ * a guard of its own. `bottom` is the stack's lowest address, a multiple of 32: the 32 bytes from
+ * there are lost to the stack. NULL takes the guard away. Contexts: boot, app. UNSUPPORTED without
+ * an MPU, MISALIGNED when `bottom` is not a multiple of 32. */
+martlet_hal_status martlet_hal_guard_stack(const void *bottom) MARTLET_NAME("halGuardStack(_:)");
 
 /* Translates a board address for reading. Returns where the byte at `address` can be read and
  * lowers
@@ -194,6 +215,11 @@ martlet_hal_status martlet_hal_entropy(uint8_t *buffer, size_t length)
 #define MARTLET_CONTEXT_FP_LIVE 0x2u     /* s0-s31 and fpscr are the interrupted code's */
 #define MARTLET_CONTEXT_WARNING 0x4u     /* entered by the watchdog's early warning */
 #define MARTLET_CONTEXT_NESTED 0x8u      /* a fault inside the fault path itself */
+#define MARTLET_CONTEXT_GUARD 0x10u      /* a stack ran into its guard, or beyond its low end */
+
+/* Most MPU regions and most words of 32 interrupt lines that a context tells about. */
+#define MARTLET_CONTEXT_MPU_REGIONS 8
+#define MARTLET_CONTEXT_NVIC_WORDS 8
 
 /* The processor as it was when the exception was taken (Armv7-M ARM, B1.5.6). The member order is
  * the order in which cortex-m4f/fault_entry.c stores it, and static assertions there hold it. */
@@ -222,6 +248,16 @@ typedef struct MARTLET_NAME("FaultContext") martlet_fault_context {
   uint32_t icsr;      /* 0xE000ED04 */
   uint32_t s[32];     /* s0-s31 */
   uint32_t fpscr;
+  /* MPU as the application had set it up: 0xE000ED90, 0xE000ED94, then RBAR and RASR of the first
+   * regions, as many as there are. */
+  uint32_t mpu_type MARTLET_NAME("mpuType");
+  uint32_t mpu_ctrl MARTLET_NAME("mpuControl");
+  uint32_t mpu_regions[2 * MARTLET_CONTEXT_MPU_REGIONS] MARTLET_NAME("mpuRegions");
+  /* n = words of 32 interrupt lines (0xE000E004), at most MARTLET_CONTEXT_NVIC_WORDS; then n words
+   * enabled (0xE000E100), n pending (0xE000E200) and n active (0xE000E300). */
+  uint32_t nvic_words MARTLET_NAME("nvicWords");
+  uint32_t nvic[3 * MARTLET_CONTEXT_NVIC_WORDS];
+  uint32_t systick[4] MARTLET_NAME("sysTick"); /* 0xE000E010: CSR, RVR, CVR, CALIB */
 } martlet_fault_context;
 
 /* Implemented by CrashCapture, called by the board's fault entry on the private stack with
