@@ -47,6 +47,8 @@ private func decodePayload(_ payload: UnsafeRawBufferPointer) {
   _ = try? Next(decoding: payload)
   _ = try? Fetch(decoding: payload)
   _ = try? Receipt(decoding: payload)
+  _ = try? TallyRequest(decoding: payload)
+  _ = try? CrashCount(decoding: payload)
 }
 
 /// What the writer frames, the receiver gives back unchanged.

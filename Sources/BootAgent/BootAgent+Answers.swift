@@ -33,7 +33,7 @@ extension BootAgent {
         } else {
           sendStarting(sequence: sequence)
         }
-      case .hello, .offer, .none, .data, .leaseStatus, .done, .starting, .refused:
+      case .hello, .offer, .none, .data, .leaseStatus, .done, .starting, .refused, .count, .tally:
         refuse(frame, .unknownType)
       }
     } catch {

@@ -17,7 +17,7 @@ extension BoardConversation {
       case .starting: receive(try Starting(decoding: frame.payload), frame.sequence, now: now)
       case .refused: receive(try Refused(decoding: frame.payload), frame.sequence, now: now)
       // Our own frames, echoed by a console that echoes; or a newer board's.
-      case .who, .welcome, .lease, .next, .fetch, .receipt, .go, nil: break
+      case .who, .welcome, .lease, .next, .fetch, .receipt, .go, .tally, .count, nil: break
       }
     } catch {
       warn("the board sent a frame of type \(frame.type) that cannot be read: \(error)")

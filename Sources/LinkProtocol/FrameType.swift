@@ -15,6 +15,7 @@ public enum FrameType: UInt8, Sendable {
   case done = 0x06
   case starting = 0x07
   case refused = 0x08
+  case count = 0x09
   case who = 0x81
   case welcome = 0x82
   case lease = 0x83
@@ -22,6 +23,7 @@ public enum FrameType: UInt8, Sendable {
   case fetch = 0x85
   case receipt = 0x86
   case go = 0x87
+  case tally = 0x88
 }
 
 /// Sizes that both ends agree on without asking.

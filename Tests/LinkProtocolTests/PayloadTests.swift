@@ -59,6 +59,23 @@ private func expectOneLength<Value>(
     #expect(
       try decode(receipt) { bytes throws(LinkError) in try Receipt(decoding: bytes) }
         == Receipt(key: key, verdict: .notWanted))
+    let tally = payload(.tally) { TallyRequest(position: 0x0201).append(to: &$0) }
+    #expect(tally == [1, 2])
+    #expect(
+      try decode(tally) { bytes throws(LinkError) in try TallyRequest(decoding: bytes) }
+        == TallyRequest(position: 0x0201))
+  }
+
+  @Test func `a crash count lies where the protocol says`() throws {
+    let count = CrashCount(
+      nextPosition: 0x0201, fingerprint: Fingerprint(rawValue: 0x0A09_0807_0605_0403),
+      firstBoot: 0x0E0D_0C0B, firstUptime: 0x1211_100F, lastBoot: 0x1615_1413,
+      lastUptime: CrashCount.unknownUptime, count: 0x1E1D_1C1B)
+    let bytes = payload(.count) { count.append(to: &$0) }
+    #expect(bytes == (1...22).map { UInt8($0) } + [255, 255, 255, 255] + [27, 28, 29, 30])
+    #expect(bytes.count == CrashCount.size)
+    #expect(
+      try decode(bytes) { bytes throws(LinkError) in try CrashCount(decoding: bytes) } == count)
   }
 
   @Test func `what the board answers lies where the protocol says`() throws {
@@ -117,6 +134,10 @@ private func expectOneLength<Value>(
     }
     expectOneLength(keyBytes + [0]) { bytes throws(LinkError) in try Done(decoding: bytes) }
     expectOneLength([4]) { bytes throws(LinkError) in try Starting(decoding: bytes) }
+    expectOneLength([1, 2]) { bytes throws(LinkError) in try TallyRequest(decoding: bytes) }
+    expectOneLength([UInt8](repeating: 1, count: CrashCount.size)) { bytes throws(LinkError) in
+      try CrashCount(decoding: bytes)
+    }
     expectOneLength([0x81, 1]) { bytes throws(LinkError) in try Refused(decoding: bytes) }
     for length in 0..<4 {
       #expect(throws: LinkError.wrongLength) {
@@ -147,6 +168,10 @@ private func expectOneLength<Value>(
       invalid([1, UInt8(size & 0xFF), UInt8(size >> 8)]) { bytes throws(LinkError) in
         try Welcome(decoding: bytes)
       }
+    }
+    // COUNT: no crash at all.
+    invalid([UInt8](repeating: 1, count: 26) + [0, 0, 0, 0]) { bytes throws(LinkError) in
+      try CrashCount(decoding: bytes)
     }
     // HELLO: versions the wrong way round, a frame too small, an unknown cause, state and phase.
     let good = payload(.hello) { Hello().append(to: &$0) }
