@@ -9,6 +9,8 @@ public typealias TornState = HostTornState
 public typealias FlashFault = HostFlashFault
 /// What a sector does when it is erased.
 public typealias SectorHealth = HostSectorHealth
+/// What a page does when it is programmed.
+public typealias PageHealth = HostPageHealth
 
 extension EmulatedBoard {
   /// Every torn state, for sweeps.
@@ -84,6 +86,13 @@ extension EmulatedBoard {
   /// - Throws: `outOfRange`.
   public func setSector(at offset: UInt32, _ health: SectorHealth) throws(EmulatedBoardError) {
     guard martlet_host_set_sector(board, offset, health) else { throw .outside("flash") }
+  }
+
+  /// Sets what the page that holds `offset` does whenever it is programmed.
+  ///
+  /// - Throws: `outOfRange`.
+  public func setPage(at offset: UInt32, _ health: PageHealth) throws(EmulatedBoardError) {
+    guard martlet_host_set_page(board, offset, health) else { throw .outside("flash") }
   }
 
   /// Lets bits of one byte read 0 or 1 whatever they hold; two empty masks heal it.

@@ -24,13 +24,20 @@ extension EmulatedBoard {
 
   /// Retained RAM as the next warm start would find it. Set it only while no device code runs.
   public var retained: [UInt8] {
-    get { [UInt8](UnsafeRawBufferPointer(retainedRegion)) }
-    set { retainedRegion.copyBytes(from: newValue.prefix(retainedRegion.count)) }
+    get {
+      var bytes = [UInt8](repeating: 0, count: Int(configuration.retainedSize))
+      _ = martlet_host_retained_get(board, &bytes, configuration.retainedSize)
+      return bytes
+    }
+    set {
+      let bytes = Array(newValue.prefix(Int(configuration.retainedSize)))
+      _ = martlet_host_retained_set(board, bytes, UInt32(bytes.count))
+    }
   }
 
-  private var retainedRegion: UnsafeMutableRawBufferPointer {
-    let region = martlet_host_retained(board)
-    return UnsafeMutableRawBufferPointer(start: region.start, count: region.length)
+  /// The address that `halGuardStack` was last given in this boot; `nil` when no stack is guarded.
+  public var guardedStack: UInt? {
+    martlet_host_guarded_stack(board).map { UInt(bitPattern: $0) }
   }
 
   /// Sets what `halImage` answers, as flashing another image does. Between two boots only.

@@ -21,10 +21,12 @@ public final class EmulatedBoard: @unchecked Sendable {
     /// Board address and bytes of code.
     public var codeStart: UInt32
     public var codeSize: UInt32
-    /// Bytes, at least 512, a multiple of 8.
+    /// Bytes, at least 3,072, a multiple of 8.
     public var retainedSize: UInt32
-    /// Bytes, at least 1,536, a multiple of 8.
+    /// Bytes, at least 768, a multiple of 8.
     public var workingSize: UInt32
+    /// Bytes, at least 4,096, a multiple of 8.
+    public var scratchSize: UInt32
     /// Bytes the line takes before the board's writes become partial.
     public var toHostCapacity: UInt32
     /// Bytes the line takes before the host's bytes are lost.
@@ -37,7 +39,8 @@ public final class EmulatedBoard: @unchecked Sendable {
     public var hasWatchdog: Bool
 
     /// 4 MiB of NOR in memory with the ring at 0x100000 (256 KiB) and the state at 0x0F0000
-    /// (12 KiB), 64 KiB of RAM at 0x20000000, 64 KiB of code at 0, 4 KiB retained, 4 KiB working.
+    /// (20 KiB), 64 KiB of RAM at 0x20000000, 64 KiB of code at 0, 4 KiB retained, 4 KiB working,
+    /// 4 KiB of scratch.
     public init(seed: UInt64 = 1) {
       let defaults = martlet_host_default_config()
       flash = defaults.flash
@@ -48,6 +51,7 @@ public final class EmulatedBoard: @unchecked Sendable {
       codeSize = defaults.code_size
       retainedSize = defaults.retained_size
       workingSize = defaults.working_size
+      scratchSize = defaults.scratch_size
       toHostCapacity = defaults.to_host_capacity
       toBoardCapacity = defaults.to_board_capacity
       self.seed = seed
@@ -65,6 +69,7 @@ public final class EmulatedBoard: @unchecked Sendable {
       config.code_size = codeSize
       config.retained_size = retainedSize
       config.working_size = workingSize
+      config.scratch_size = scratchSize
       config.to_host_capacity = toHostCapacity
       config.to_board_capacity = toBoardCapacity
       config.seed = seed
@@ -111,12 +116,16 @@ public final class EmulatedBoard: @unchecked Sendable {
   // MARK: - Running device code
 
   /// Runs `body` with this board as the one that HAL calls act on, on this thread, and puts back
-  /// the one before. Calls may be nested.
+  /// the one before. Calls may be nested. A write of `body` to guarded memory that was not open is
+  /// counted in `counters.guardViolations`.
   public func run<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let before = martlet_host_select(board)
-    defer { martlet_host_select(before) }
+    defer {
+      martlet_host_check_guard(board)
+      martlet_host_select(before)
+    }
     return try body()
   }
 

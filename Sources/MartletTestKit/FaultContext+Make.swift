@@ -5,7 +5,9 @@ import BoardHAL
 /// Makes the context of a division by zero in thread mode on the main stack, with live floating
 /// point: every register holds a value of its own.
 ///
-/// r0 to r12 are `0x5200_0000` and up, s0 to s31 `0x5300_0000` and up. `configure` changes the rest.
+/// r0 to r12 are `0x5200_0000` and up, s0 to s31 `0x5300_0000` and up, the 8 MPU regions' words
+/// `0x4D50_0000` and up, the 2 words each of enabled, pending and active interrupts `0x4E56_0000`
+/// and up, SysTick's `0x5359_0000` and up. `configure` changes the rest.
 ///
 /// - Parameters:
 ///   - pc: board address, by default inside the emulated board's code.
@@ -49,6 +51,14 @@ public func makeFaultContext(
   context.shcsr = 0x0007_0008
   context.icsr = 0x0040_0000 | exception
   context.fpscr = 0x0300_0010
+  context.mpuType = 0x0000_0800
+  context.mpuControl = 0x0000_0005
+  withUnsafeMutableBytes(of: &context.mpuRegions) { number($0, from: 0x4D50_0000) }
+  context.nvicWords = 2
+  withUnsafeMutableBytes(of: &context.nvic) {
+    number(UnsafeMutableRawBufferPointer(rebasing: $0.prefix(24)), from: 0x4E56_0000)
+  }
+  withUnsafeMutableBytes(of: &context.sysTick) { number($0, from: 0x5359_0000) }
   configure(&context)
   return context
 }
@@ -69,5 +79,21 @@ extension FaultContext {
   /// s0 to s31.
   public var floatRegisters: [UInt32] {
     withUnsafeBytes(of: s) { [UInt32]($0.bindMemory(to: UInt32.self)) }
+  }
+
+  /// RBAR and RASR of all MPU regions a context has room for, in turn.
+  public var mpuRegionWords: [UInt32] {
+    withUnsafeBytes(of: mpuRegions) { [UInt32]($0.bindMemory(to: UInt32.self)) }
+  }
+
+  /// The words of enabled, then pending, then active interrupts that are known, `nvicWords` each.
+  public var interruptWords: [UInt32] {
+    let count = min(Int(nvicWords), Int(MARTLET_CONTEXT_NVIC_WORDS)) * 3
+    return withUnsafeBytes(of: nvic) { [UInt32]($0.bindMemory(to: UInt32.self).prefix(count)) }
+  }
+
+  /// SysTick's CSR, RVR, CVR and CALIB.
+  public var sysTickWords: [UInt32] {
+    withUnsafeBytes(of: sysTick) { [UInt32]($0.bindMemory(to: UInt32.self)) }
   }
 }

@@ -84,6 +84,56 @@ import Testing
     }
   }
 
+  @Test func `a weak sector says that it was erased and keeps random bits`() throws {
+    let board = try EmulatedBoard()
+    let size = Int(sector)
+    try board.setNor(at: ring, to: filled(0, size))
+    try board.setSector(at: ring, .weak)
+    try board.run {
+      #expect(halFlashErase(ring) == .ok)
+      let once = cells(board, size, at: ring)
+      #expect(once != filled(0xFF, size) && once != filled(0, size))
+      #expect(halFlashErase(ring) == .ok)
+      #expect(cells(board, size, at: ring) != once)
+      try board.setSector(at: ring, .good)
+      #expect(halFlashErase(ring) == .ok)
+      #expect(cells(board, size, at: ring) == filled(0xFF, size))
+    }
+  }
+
+  @Test func `a bad page keeps its contents each time, and says so or lies`() throws {
+    let board = try EmulatedBoard()
+    try board.setPage(at: ring + 300, .lies)
+    try board.setPage(at: ring + 512, .fails)
+    try board.run {
+      for _ in 0..<2 {
+        #expect(program(filled(0x11, 512), at: ring) == .ok)
+        #expect(program(filled(0x11, 257), at: ring + 511) == .failed)
+      }
+      #expect(
+        cells(board, 769, at: ring) == filled(0x11, 256) + filled(0xFF, 512) + [0xFF])
+      try board.setPage(at: ring + 256, .good)
+      #expect(program([0x22], at: ring + 511) == .ok)
+      #expect(cells(board, 1, at: ring + 511) == [0x22])
+    }
+    #expect(throws: EmulatedBoardError.self) {
+      try board.setPage(at: board.configuration.flash.size, .lies)
+    }
+  }
+
+  @Test func `a weak page says ok and programs some bits, more with each try`() throws {
+    let board = try EmulatedBoard()
+    try board.setPage(at: ring, .weak)
+    board.run {
+      #expect(program(filled(0x0F, 256), at: ring) == .ok)
+      let once = cells(board, 256, at: ring)
+      #expect(once.allSatisfy { $0 & 0x0F == 0x0F }, "bits that were to stay are firm")
+      #expect(Set(once).count > 5)
+      for _ in 0..<40 { _ = program(filled(0x0F, 256), at: ring) }
+      #expect(cells(board, 256, at: ring) == filled(0x0F, 256))
+    }
+  }
+
   @Test func `stuck bits read as they are stuck, through program and erase`() throws {
     let board = try EmulatedBoard()
     try board.setStuckBits(at: ring + 1, zeros: 0x80, ones: 0x01)

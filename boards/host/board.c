@@ -37,13 +37,14 @@ martlet_host_config martlet_host_default_config(void) {
                 .ring_offset = 0x100000,
                 .ring_size = 256u << 10,
                 .state_offset = 0x0F0000,
-                .state_size = 12u << 10},
+                .state_size = 20u << 10},
       .ram_start = 0x20000000,
       .ram_size = 64u << 10,
       .code_start = 0,
       .code_size = 64u << 10,
       .retained_size = 4096,
       .working_size = 4096,
+      .scratch_size = 4096,
       .to_host_capacity = 4096,
       .to_board_capacity = 4096,
       .page_program_us = 400,
@@ -55,10 +56,12 @@ martlet_host_config martlet_host_default_config(void) {
 }
 
 static const char *check(const martlet_host_config *config) {
-  if (config->retained_size < 512 || config->retained_size % 8 != 0)
-    return "retained RAM is at least 512 bytes and a multiple of 8";
-  if (config->working_size < 1536 || config->working_size % 8 != 0)
-    return "working RAM is at least 1536 bytes and a multiple of 8";
+  if (config->retained_size < 3072 || config->retained_size % 8 != 0)
+    return "retained RAM is at least 3072 bytes and a multiple of 8";
+  if (config->working_size < 768 || config->working_size % 8 != 0)
+    return "working RAM is at least 768 bytes and a multiple of 8";
+  if (config->scratch_size < 4096 || config->scratch_size % 8 != 0)
+    return "scratch RAM is at least 4096 bytes and a multiple of 8";
   uint64_t ram_end = (uint64_t)config->ram_start + config->ram_size;
   uint64_t code_end = (uint64_t)config->code_start + config->code_size;
   if (ram_end > 1ull << 32 || code_end > 1ull << 32)
@@ -74,16 +77,8 @@ static const char *make(martlet_host_board *board) {
   const char *problem = check(config);
   if (!problem) problem = martlet_host_make_flash(board);
   if (!problem) problem = martlet_host_make_serial(board);
-  if (problem) return problem;
-  board->ram = calloc(1, config->ram_size + 1u);
-  board->code = calloc(1, config->code_size + 1u);
-  board->retained = calloc(1, config->retained_size);
-  board->retained_at_reset = calloc(1, config->retained_size);
-  board->working = calloc(1, config->working_size);
-  if (!board->ram || !board->code || !board->retained || !board->retained_at_reset ||
-      !board->working)
-    return "memory is short";
-  return NULL;
+  if (!problem) problem = martlet_host_make_memory(board);
+  return problem;
 }
 
 martlet_host_board *martlet_host_create(const martlet_host_config *config, const char **problem) {
@@ -123,11 +118,7 @@ void martlet_host_destroy(martlet_host_board *board) {
   if (current == board) current = NULL;
   martlet_host_free_serial(board);
   martlet_host_free_flash(board);
-  free(board->ram);
-  free(board->code);
-  free(board->retained);
-  free(board->retained_at_reset);
-  free(board->working);
+  martlet_host_free_memory(board);
   pthread_mutex_destroy(&board->lock);
   free(board);
 }
@@ -163,8 +154,10 @@ static void run_warning(martlet_host_board *board, void (*handler)(void *), void
 }
 
 void martlet_host_leave(martlet_host_board *board) {
-  bool due = board->warning_due && board->state == MARTLET_HOST_RUNNING;
-  board->warning_due = false;
+  /* Interrupts are masked while guarded memory is open: the warning comes behind it. */
+  bool held = board->guard_depth > 0 && board->state == MARTLET_HOST_RUNNING;
+  bool due = board->warning_due && board->state == MARTLET_HOST_RUNNING && !held;
+  if (!held) board->warning_due = false;
   void (*handler)(void *) = board->warning_handler;
   void *context = board->warning_context;
   pthread_mutex_unlock(&board->lock);
@@ -186,7 +179,10 @@ bool martlet_host_admits(martlet_host_board *board, bool allowed_in_fault) {
 bool martlet_host_set_fault_context(martlet_host_board *board, bool in_fault) {
   if (!martlet_host_enter(board)) return false;
   bool before = board->in_fault;
+  martlet_host_hold_guard(board);
   board->in_fault = in_fault;
+  /* What the fault path wrote was open to it. */
+  if (before && !in_fault) martlet_host_restart_guard(board);
   martlet_host_leave(board);
   return before;
 }
@@ -195,6 +191,7 @@ bool martlet_host_set_fault_context(martlet_host_board *board, bool in_fault) {
 
 void martlet_host_mark_reset(martlet_host_board *board, martlet_reset_cause cause) {
   if (board->state != MARTLET_HOST_RUNNING) return;
+  martlet_host_hold_guard(board);
   memcpy(board->retained_at_reset, board->retained, board->config.retained_size);
   board->state = MARTLET_HOST_RESET;
   board->pending = cause;
@@ -207,6 +204,8 @@ static void start(martlet_host_board *board, martlet_reset_cause cause) {
   memset(board->working, 0, board->config.working_size);
   martlet_host_restart_time(board);
   martlet_host_clear_line(board);
+  martlet_host_noise(&board->chance_ram, board->scratch, board->config.scratch_size);
+  martlet_host_restart_guard(board);
   board->in_fault = false;
   board->cause = cause;
   board->pending = MARTLET_RESET_UNKNOWN;
@@ -231,6 +230,7 @@ void martlet_host_power_on(martlet_host_board *board) {
 bool martlet_host_warm_reset(martlet_host_board *board, martlet_reset_cause cause) {
   if (!martlet_host_enter(board)) return false;
   bool powered = board->state != MARTLET_HOST_OFF;
+  martlet_host_hold_guard(board);
   if (board->state == MARTLET_HOST_RESET)
     memcpy(board->retained, board->retained_at_reset, board->config.retained_size);
   if (powered) start(board, cause);

@@ -30,8 +30,10 @@ void martlet_host_pass_time(martlet_host_board *board, uint64_t us) {
     board->counters.warnings++;
     board->warning_due = board->warning_handler != NULL;
   }
-  /* The warning comes first: its handler runs before a bite that the same step would bring. */
-  if (board->watchdog_on && board->elapsed >= board->watchdog_deadline && !board->warning_due) {
+  /* The warning comes first: its handler runs before a bite that the same step would bring, unless
+   * it is held off while guarded memory is open. */
+  bool warns = board->warning_due && board->guard_depth == 0;
+  if (board->watchdog_on && board->elapsed >= board->watchdog_deadline && !warns) {
     board->counters.bites++;
     martlet_host_mark_reset(board, MARTLET_RESET_WATCHDOG);
   }

@@ -133,18 +133,34 @@ static void tear_byte(martlet_host_board *board, uint32_t offset, uint8_t value)
   }
 }
 
-/* Programs one run within a page. False when the power went. */
+/* Programs a byte of a page in poor health. */
+static void program_poorly(martlet_host_board *board, uint32_t offset, uint8_t value,
+                           martlet_host_page health) {
+  uint8_t stay = 0xFF;
+  if (health == MARTLET_HOST_PAGE_WEAK) stay = (uint8_t)martlet_host_chance(&board->chance_flash);
+  program_byte(board, offset, value | stay);
+}
+
+/* Programs one run within a page. False when the power went or the page says that it failed. */
 static bool program_page(martlet_host_board *board, uint32_t offset, const uint8_t *bytes,
                          uint32_t length) {
+  martlet_host_page health =
+      (martlet_host_page)board->page_health[offset / board->config.flash.page_size];
   bool cut;
   uint32_t reached = reach(board, length, &cut);
   uint32_t whole = cut ? reached - 1 : reached;
   uint32_t done = cut && board->cut_page ? 0 : whole;
-  for (uint32_t i = 0; i < done; i++) program_byte(board, offset + i, bytes[i]);
+  bool good = health == MARTLET_HOST_PAGE_GOOD;
+  for (uint32_t i = 0; i < done; i++) {
+    if (good)
+      program_byte(board, offset + i, bytes[i]);
+    else
+      program_poorly(board, offset + i, bytes[i], health);
+  }
   board->counters.bytes_programmed += done;
-  if (!cut) return true;
+  if (!cut) return health != MARTLET_HOST_PAGE_FAILS;
   uint32_t torn = board->cut_page ? length : reached;
-  for (uint32_t i = done; i < torn; i++) tear_byte(board, offset + i, bytes[i]);
+  for (uint32_t i = done; good && i < torn; i++) tear_byte(board, offset + i, bytes[i]);
   martlet_host_lose_power(board);
   return false;
 }
@@ -168,7 +184,7 @@ static martlet_hal_status program_cells(martlet_host_board *board, uint32_t offs
       reach(board, run, &cut);
       if (cut) martlet_host_lose_power(board);
     } else {
-      program_page(board, offset + done, bytes + done, run);
+      fails |= !program_page(board, offset + done, bytes + done, run);
     }
     if (board->auto_advance) martlet_host_pass_time(board, board->config.page_program_us);
     /* A watchdog that bites here resets the processor; the part has finished the page by itself. */
@@ -186,6 +202,13 @@ static void erase_bytes(martlet_host_board *board, uint32_t offset, uint32_t len
   } else {
     for (uint32_t i = 0; i < length; i++) set_cell(board, offset + i, 0xFF);
   }
+}
+
+/* Erases a run of a sector in poor health: of the bits that are 0, random ones stay. */
+static void erase_poorly(martlet_host_board *board, uint32_t offset, uint32_t length) {
+  for (uint32_t i = 0; i < length; i++)
+    set_cell(board, offset + i,
+             cell(board, offset + i) | (uint8_t)martlet_host_chance(&board->chance_flash));
 }
 
 /* Leaves a sector whose erase the power cut ended. */
@@ -215,7 +238,9 @@ static martlet_hal_status erase_sector(martlet_host_board *board, uint32_t offse
   board->counters.erases++;
   board->sector_erases[offset / size]++;
   martlet_host_sector health = (martlet_host_sector)board->sector_health[offset / size];
-  bool ignored = strikes(board, MARTLET_HOST_ERASE_IGNORED) || health != MARTLET_HOST_SECTOR_GOOD;
+  bool weak = health == MARTLET_HOST_SECTOR_WEAK;
+  bool ignored =
+      strikes(board, MARTLET_HOST_ERASE_IGNORED) || (health != MARTLET_HOST_SECTOR_GOOD && !weak);
   bool fails = strikes(board, MARTLET_HOST_ERASE_FAILS);
   bool cut;
   reach(board, 1, &cut);
@@ -224,7 +249,10 @@ static martlet_hal_status erase_sector(martlet_host_board *board, uint32_t offse
     martlet_host_lose_power(board);
     return MARTLET_HAL_FAILED;
   }
-  if (!ignored) erase_bytes(board, offset, fails ? size / 2 : size);
+  if (!ignored && weak)
+    erase_poorly(board, offset, fails ? size / 2 : size);
+  else if (!ignored)
+    erase_bytes(board, offset, fails ? size / 2 : size);
   if (board->auto_advance) martlet_host_pass_time(board, board->config.sector_erase_us);
   bool failed = fails || health == MARTLET_HOST_SECTOR_FAILS;
   return failed || board->state != MARTLET_HOST_RUNNING ? MARTLET_HAL_FAILED : MARTLET_HAL_OK;

@@ -68,7 +68,9 @@ const char *martlet_host_make_flash(martlet_host_board *board) {
   uint32_t sectors = flash->size / flash->sector_size;
   board->sector_erases = calloc(sectors, sizeof(uint32_t));
   board->sector_health = calloc(sectors, 1);
-  if (!board->sector_erases || !board->sector_health) return "memory is short";
+  board->page_health = calloc(flash->size / flash->page_size, 1);
+  if (!board->sector_erases || !board->sector_health || !board->page_health)
+    return "memory is short";
   if (board->config.nor_path) {
     problem = map_file(board, board->config.nor_path);
     board->config.nor_path = NULL;
@@ -87,6 +89,7 @@ void martlet_host_free_flash(martlet_host_board *board) {
   free(board->unstable);
   free(board->sector_erases);
   free(board->sector_health);
+  free(board->page_health);
 }
 
 /* ---- Faults -------------------------------------------------------------------------------- */
@@ -112,6 +115,14 @@ bool martlet_host_set_sector(martlet_host_board *board, uint32_t offset,
   if (!martlet_host_enter(board)) return false;
   bool ok = offset < board->config.flash.size;
   if (ok) board->sector_health[offset / board->config.flash.sector_size] = health;
+  martlet_host_leave(board);
+  return ok;
+}
+
+bool martlet_host_set_page(martlet_host_board *board, uint32_t offset, martlet_host_page health) {
+  if (!martlet_host_enter(board)) return false;
+  bool ok = offset < board->config.flash.size;
+  if (ok) board->page_health[offset / board->config.flash.page_size] = health;
   martlet_host_leave(board);
   return ok;
 }

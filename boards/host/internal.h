@@ -43,6 +43,7 @@ struct martlet_host_board {
   uint32_t unstable_bytes;
   uint32_t *sector_erases;
   uint8_t *sector_health;
+  uint8_t *page_health;
   uint64_t cut_left; /* cut points until the power goes; 0: never */
   martlet_host_torn cut_torn;
   bool cut_page;
@@ -83,6 +84,12 @@ struct martlet_host_board {
   uint8_t *retained;
   uint8_t *retained_at_reset;
   uint8_t *working;
+  uint8_t *scratch;
+
+  /* Guarded memory: what it was at the last close, retained and working RAM one after the other. */
+  uint8_t *guard_copy;
+  uint32_t guard_depth; /* opens that are not closed yet */
+  const void *guarded_stack;
 
   /* Identity. */
   uint8_t build_id[20];
@@ -118,10 +125,16 @@ void martlet_host_pass_time(martlet_host_board *board, uint64_t us);
 void martlet_host_catch_up(martlet_host_board *board);
 void martlet_host_restart_time(martlet_host_board *board);
 void martlet_host_clear_line(martlet_host_board *board);
+/* Remembers guarded memory as it is now, closed, with no guard under any stack. */
+void martlet_host_restart_guard(martlet_host_board *board);
+/* Holds guarded memory against what is remembered, unless it is open. */
+void martlet_host_hold_guard(martlet_host_board *board);
 
 /* Making and freeing of each part. */
 const char *martlet_host_make_flash(martlet_host_board *board);
 void martlet_host_free_flash(martlet_host_board *board);
+const char *martlet_host_make_memory(martlet_host_board *board);
+void martlet_host_free_memory(martlet_host_board *board);
 const char *martlet_host_make_serial(martlet_host_board *board);
 void martlet_host_free_serial(martlet_host_board *board);
 

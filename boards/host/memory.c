@@ -59,7 +59,31 @@ bool martlet_host_memory_get(martlet_host_board *board, uint32_t address, void *
   return ok;
 }
 
-/* ---- Retained and working RAM -------------------------------------------------------------- */
+/* ---- Retained, working and scratch RAM ----------------------------------------------------- */
+
+const char *martlet_host_make_memory(martlet_host_board *board) {
+  const martlet_host_config *config = &board->config;
+  board->ram = calloc(1, config->ram_size + 1u);
+  board->code = calloc(1, config->code_size + 1u);
+  board->retained = calloc(1, config->retained_size);
+  board->retained_at_reset = calloc(1, config->retained_size);
+  board->working = calloc(1, config->working_size);
+  board->scratch = calloc(1, config->scratch_size);
+  board->guard_copy = calloc(1, (size_t)config->retained_size + config->working_size);
+  bool made = board->ram && board->code && board->retained && board->retained_at_reset &&
+              board->working && board->scratch && board->guard_copy;
+  return made ? NULL : "memory is short";
+}
+
+void martlet_host_free_memory(martlet_host_board *board) {
+  free(board->ram);
+  free(board->code);
+  free(board->retained);
+  free(board->retained_at_reset);
+  free(board->working);
+  free(board->scratch);
+  free(board->guard_copy);
+}
 
 martlet_region martlet_hal_retained(void) {
   martlet_host_board *board = martlet_host_enter_current();
@@ -77,13 +101,41 @@ martlet_region martlet_hal_working(void) {
   return region;
 }
 
-martlet_region martlet_host_retained(martlet_host_board *board) {
-  if (!martlet_host_enter(board)) return (martlet_region){NULL, 0};
-  bool waits = board->state == MARTLET_HOST_RESET;
-  martlet_region region = {waits ? board->retained_at_reset : board->retained,
-                           board->config.retained_size};
+martlet_region martlet_hal_scratch(void) {
+  martlet_host_board *board = martlet_host_enter_current();
+  if (!board) return (martlet_region){NULL, 0};
+  martlet_region region = {board->scratch, board->config.scratch_size};
+  if (board->state == MARTLET_HOST_RUNNING && board->in_fault) {
+    board->counters.context_violations++;
+    region = (martlet_region){NULL, 0};
+  }
   martlet_host_leave(board);
   return region;
+}
+
+/* Retained RAM as the next warm start would find it. */
+static uint8_t *retained(martlet_host_board *board) {
+  return board->state == MARTLET_HOST_RESET ? board->retained_at_reset : board->retained;
+}
+
+bool martlet_host_retained_get(martlet_host_board *board, void *bytes, uint32_t length) {
+  if (!bytes || !martlet_host_enter(board)) return false;
+  bool ok = length <= board->config.retained_size;
+  if (ok) memcpy(bytes, retained(board), length);
+  martlet_host_leave(board);
+  return ok;
+}
+
+bool martlet_host_retained_set(martlet_host_board *board, const void *bytes, uint32_t length) {
+  if (!bytes || !martlet_host_enter(board)) return false;
+  bool ok = length <= board->config.retained_size;
+  if (ok) {
+    martlet_host_hold_guard(board);
+    memcpy(retained(board), bytes, length);
+    memcpy(board->guard_copy, board->retained, board->config.retained_size);
+  }
+  martlet_host_leave(board);
+  return ok;
 }
 
 /* ---- Identity ------------------------------------------------------------------------------ */

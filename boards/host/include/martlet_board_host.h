@@ -31,10 +31,12 @@ typedef struct martlet_host_config {
   /* Code at code_start, kept always. */
   uint32_t code_start;
   uint32_t code_size;
-  /* At least 512; a multiple of 8. */
+  /* At least 3072; a multiple of 8. */
   uint32_t retained_size;
-  /* At least 1536; a multiple of 8. */
+  /* At least 768; a multiple of 8. */
   uint32_t working_size;
+  /* At least 4096; a multiple of 8. */
+  uint32_t scratch_size;
   /* Bytes the line to the host takes before writes become partial. */
   uint32_t to_host_capacity;
   /* Bytes the line to the board takes before the host's bytes are lost. */
@@ -48,8 +50,9 @@ typedef struct martlet_host_config {
   bool has_watchdog;
 } martlet_host_config;
 
-/* 4 MiB of NOR in memory (sector 4096, page 256, ring 256 KiB at 0x100000, state 12 KiB at
- * 0x0F0000), 64 KiB of RAM at 0x20000000, 64 KiB of code at 0, 4 KiB retained, 4 KiB working. */
+/* 4 MiB of NOR in memory (sector 4096, page 256, ring 256 KiB at 0x100000, state 20 KiB at
+ * 0x0F0000), 64 KiB of RAM at 0x20000000, 64 KiB of code at 0, 4 KiB retained, 4 KiB working, 4 KiB
+ * of scratch. */
 martlet_host_config martlet_host_default_config(void);
 
 /* Makes a board and powers it on. On failure returns NULL and lets `*problem` (which may be NULL)
@@ -120,6 +123,13 @@ typedef struct MARTLET_NAME("HostBoardCounters") martlet_host_counters {
   uint64_t refused;
   /* Operations refused because the fault context may not use them. */
   uint64_t context_violations MARTLET_NAME("contextViolations");
+  /* Times at which guarded memory was found changed without an open, or left open, or closed with
+   * a token that was not the last one given: what faults, hangs or goes unprotected on a board. */
+  uint64_t guard_violations MARTLET_NAME("guardViolations");
+  /* The first byte that the first of them changed: offset in retained RAM, or retained_size plus
+   * offset in working RAM; UINT64_MAX for a token or an open that was left. 0 when there is none.
+   */
+  uint64_t guard_offset MARTLET_NAME("guardOffset");
 } martlet_host_counters;
 
 martlet_host_counters martlet_host_get_counters(martlet_host_board *board);
@@ -188,7 +198,24 @@ typedef enum MARTLET_CLOSED MARTLET_NAME("HostSectorHealth") martlet_host_sector
           MARTLET_HOST_SECTOR_FAILS MARTLET_NAME("fails") = 1,
           /* Answers OK and keeps its contents. */
           MARTLET_HOST_SECTOR_LIES MARTLET_NAME("lies") = 2,
+          /* Answers OK; random bits stay programmed. */
+          MARTLET_HOST_SECTOR_WEAK MARTLET_NAME("weak") = 3,
       } martlet_host_sector;
+
+/* What a page does when bytes of it are programmed, every time. */
+typedef enum MARTLET_CLOSED MARTLET_NAME("HostPageHealth") martlet_host_page
+    : uint8_t{
+          MARTLET_HOST_PAGE_GOOD MARTLET_NAME("good") = 0,
+          /* Answers FAILED and keeps its contents. */
+          MARTLET_HOST_PAGE_FAILS MARTLET_NAME("fails") = 1,
+          /* Answers OK and keeps its contents. */
+          MARTLET_HOST_PAGE_LIES MARTLET_NAME("lies") = 2,
+          /* Answers OK; of the bits that were to be cleared, random ones stay. */
+          MARTLET_HOST_PAGE_WEAK MARTLET_NAME("weak") = 3,
+      } martlet_host_page;
+
+/* Sets the health of the page that holds `offset`. False outside the part. */
+bool martlet_host_set_page(martlet_host_board *board, uint32_t offset, martlet_host_page health);
 
 /* Sets the health of the sector that holds `offset`. False outside the part. */
 bool martlet_host_set_sector(martlet_host_board *board, uint32_t offset,
@@ -263,8 +290,18 @@ bool martlet_host_memory_set(martlet_host_board *board, uint32_t address, const 
 bool martlet_host_memory_get(martlet_host_board *board, uint32_t address, void *bytes,
                              uint32_t length);
 
-/* Retained RAM as the next warm start would find it. Valid as long as the board. */
-martlet_region martlet_host_retained(martlet_host_board *board);
+/* Copies retained RAM as the next warm start would find it out, from its first byte, or puts it in:
+ * `length` bytes, at most its size. False beyond that. Only while no device code runs. */
+bool martlet_host_retained_get(martlet_host_board *board, void *bytes, uint32_t length);
+bool martlet_host_retained_set(martlet_host_board *board, const void *bytes, uint32_t length);
+
+/* Holds guarded memory against what it was when it was last closed, and counts it when somebody
+ * else has changed it or left it open. Every open, close and reset does so by itself; the caller
+ * that ran device code does so at its end. */
+void martlet_host_check_guard(martlet_host_board *board);
+
+/* What martlet_hal_guard_stack was last given in this boot; NULL: no guard. */
+const void *martlet_host_guarded_stack(martlet_host_board *board);
 
 /* Sets what martlet_hal_image answers. `build_id_length` is at most 20, `version` at most 15 bytes.
  * Only between two boots: the HAL promises that the pointers do not change during one. */
