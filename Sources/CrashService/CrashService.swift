@@ -78,6 +78,7 @@ public final class CrashService: Sendable {
     OperationRoutes(service: self).add(to: router)
     LeaseRoutes(service: self).add(to: router)
     IngestRoutes(service: self).add(to: router)
+    CountRoutes(service: self).add(to: router)
     DumpRoutes(service: self).add(to: router)
     return router
   }

@@ -1,4 +1,4 @@
-// What bridge and service say to each other about devices: leases, offers, dumps.
+// What bridge and service say to each other about devices: leases, offers, dumps, counts.
 
 import Foundation
 
@@ -8,10 +8,12 @@ import Foundation
 /// | --- | --- | --- |
 /// | `POST /martlet/v1/devices/{id}/lease` | ``LeaseRequest`` | 200 ``LeaseAnswer``; 404 unknown device |
 /// | `POST /martlet/v1/devices/{id}/offers` | ``OfferRequest`` | 200 ``OfferAnswer`` |
+/// | `POST /martlet/v1/devices/{id}/counts` | ``CountRequest`` | 200 ``CountAnswer``; 403 no consent; 404 |
 /// | `PUT /martlet/v1/devices/{id}/dumps/{bootCount}-{sequence}` | the dump's bytes | 201 stored now, 200 stored before: ``DumpReceipt``; 403 no consent; 404; 409 other content under this key; 413; 422 not a dump |
 public enum DevicePath {
   public static func lease(device: String) -> String { "/martlet/v1/devices/\(device)/lease" }
   public static func offers(device: String) -> String { "/martlet/v1/devices/\(device)/offers" }
+  public static func counts(device: String) -> String { "/martlet/v1/devices/\(device)/counts" }
   public static func dump(device: String, bootCount: UInt32, sequence: UInt32) -> String {
     "/martlet/v1/devices/\(device)/dumps/\(bootCount)-\(sequence)"
   }

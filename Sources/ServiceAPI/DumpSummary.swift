@@ -37,6 +37,9 @@ public struct DumpSummary: Codable, Equatable, Sendable {
   public var imageVersion: String
   public var uptimeSeconds: Double
   public var occurrences: UInt32
+  /// All crashes with this fingerprint on this device, those that left no dump included; absent as
+  /// long as the device has not told.
+  public var crashes: CrashTotal?
   /// Bytes of the whole dump.
   public var size: Int
   public var isTruncated: Bool
@@ -46,7 +49,7 @@ public struct DumpSummary: Codable, Equatable, Sendable {
     id: String, deviceId: String, catalog: String, product: String, deviceGroup: String,
     region: String, bootCount: UInt32, sequence: UInt32, kind: String, fingerprint: String,
     signature: String, buildId: String, imageVersion: String, uptimeSeconds: Double,
-    occurrences: UInt32, size: Int, isTruncated: Bool, receivedAt: Date
+    occurrences: UInt32, crashes: CrashTotal? = nil, size: Int, isTruncated: Bool, receivedAt: Date
   ) {
     self.id = id
     self.deviceId = deviceId
@@ -63,6 +66,7 @@ public struct DumpSummary: Codable, Equatable, Sendable {
     self.imageVersion = imageVersion
     self.uptimeSeconds = uptimeSeconds
     self.occurrences = occurrences
+    self.crashes = crashes
     self.size = size
     self.isTruncated = isTruncated
     self.receivedAt = receivedAt

@@ -22,7 +22,7 @@ struct DumpRoutes: Sendable {
     }
     router.get("martlet/v1/dumps/:dump") { _, context in
       let id = try context.part("dump")
-      guard let summary = try await dumps.holding(id: id)?.summary(id) else { throw unknown(id) }
+      guard let summary = try await dumps.summary(id) else { throw unknown(id) }
       return try jsonResponse(summary)
     }
     router.get("martlet/v1/dumps/:dump/content") { _, context in

@@ -117,7 +117,7 @@ struct IngestRoutes: Sendable {
 }
 
 /// The placement of a device that is claimed and whose group gives consent.
-private func consenting(_ placement: Placement?, _ device: DeviceID) throws -> Placement {
+func consenting(_ placement: Placement?, _ device: DeviceID) throws -> Placement {
   guard let placement else { throw ServiceFailure.unknownDevice(device) }
   guard placement.consent == .enabled else {
     throw ServiceFailure.consentNotGiven(group: placement.group.name)

@@ -62,6 +62,13 @@ public protocol DumpStore: Sendable {
     -> [(DumpCursor, DumpSummary)]
   func summary(_ id: String) async throws -> DumpSummary?
   func content(_ id: String) async throws -> Data?
+  /// Stores crash counts of a device. Of several under one name the largest stays. They are on disk
+  /// when the call returns.
+  func keep(_ counts: [CountRequest.Count], of device: DeviceID, at time: Date) async throws
+  /// What is stored under these names.
+  func counts(of names: Set<CrashName>) async throws -> [CrashCount]
+  /// All counts of a device.
+  func counts(of device: DeviceID) async throws -> [CrashCount]
   /// Ends the use of the store.
   func close() throws
 }

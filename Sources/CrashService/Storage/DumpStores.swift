@@ -56,6 +56,38 @@ struct DumpStores: Sendable {
     }
     found.sort { ($0.0.receivedAt, $0.0.id) > ($1.0.receivedAt, $1.0.id) }
     let page = found.prefix(limit)
-    return (page.map(\.1), found.count > limit ? page.last?.0 : nil)
+    return (try await counted(page.map(\.1)), found.count > limit ? page.last?.0 : nil)
+  }
+
+  /// A dump's summary, from the store that its id names.
+  func summary(_ id: String) async throws -> DumpSummary? {
+    guard let summary = try await holding(id: id)?.summary(id) else { return nil }
+    return try await counted([summary]).first
+  }
+
+  /// What is known of each fingerprint of a device.
+  func totals(of device: DeviceID) async throws -> [CrashName: CrashTotal] {
+    var counts: [CrashCount] = []
+    for store in all { counts += try await store.counts(of: device) }
+    return totals(counts)
+  }
+
+  /// The summaries with their totals.
+  private func counted(_ summaries: [DumpSummary]) async throws -> [DumpSummary] {
+    let names = Set(summaries.map { CrashName(device: $0.deviceId, fingerprint: $0.fingerprint) })
+    guard !names.isEmpty else { return summaries }
+    var counts: [CrashCount] = []
+    for store in all { counts += try await store.counts(of: names) }
+    let totals = totals(counts)
+    return summaries.map { summary in
+      var summary = summary
+      summary.crashes =
+        totals[CrashName(device: summary.deviceId, fingerprint: summary.fingerprint)]
+      return summary
+    }
+  }
+
+  private func totals(_ counts: [CrashCount]) -> [CrashName: CrashTotal] {
+    Dictionary(grouping: counts, by: \.name).compactMapValues(CrashTotal.init)
   }
 }

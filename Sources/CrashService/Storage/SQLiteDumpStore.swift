@@ -54,6 +54,7 @@ final class SQLiteDumpStore: DumpStore {
           ) STRICT;
           """)
     }
+    migrator.registerMigration("crash counts", migrate: makeCounts)
     return migrator
   }
 

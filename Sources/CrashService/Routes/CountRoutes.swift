@@ -1,0 +1,72 @@
+// Crash counts: from bridges, and for operators.
+
+import Hummingbird
+import ServiceAPI
+
+struct CountRoutes: Sendable {
+  /// The most counts in one request.
+  static let mostCounts = 256
+
+  let service: CrashService
+
+  func add(to router: Router<BasicRequestContext>) {
+    router.post("martlet/v1/devices/:device/counts") { request, context in
+      try await ingest(request, context)
+    }
+    router.get("martlet/v1/devices/:device/crashes") { _, context in
+      try jsonResponse(try await crashes(of: context.device()))
+    }
+  }
+
+  private func ingest(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
+    let device = try context.device()
+    let counts = try checked(try await request.json(CountRequest.self).counts)
+    let time = service.now()
+    let dumps = service.dumps
+    try await service.management.holdingPlacement(of: device) { placement in
+      let placement = try consenting(placement, device)
+      try await dumps[placement.region].keep(counts, of: device, at: time)
+    }
+    context.logger.info(
+      "crashes counted", metadata: ["device": "\(device.text)", "counts": "\(counts.count)"])
+    return try jsonResponse(CountAnswer(stored: counts.count))
+  }
+
+  /// The counts with their fingerprints in lower case.
+  private func checked(_ counts: [CountRequest.Count]) throws -> [CountRequest.Count] {
+    guard counts.count <= Self.mostCounts else {
+      throw ServiceFailure.invalid(
+        "At most \(Self.mostCounts) counts go into one request, not \(counts.count).",
+        target: "counts")
+    }
+    return try counts.enumerated().map { index, count in
+      guard count.fingerprint.utf8.count == 16, UInt64(count.fingerprint, radix: 16) != nil,
+        count.fingerprint.utf8.first != UInt8(ascii: "+")
+      else {
+        throw ServiceFailure.invalid(
+          "A fingerprint has 16 hex digits.", target: "counts[\(index)].fingerprint")
+      }
+      guard count.count > 0 else {
+        throw ServiceFailure.invalid(
+          "A fingerprint without a crash is not counted.", target: "counts[\(index)].count")
+      }
+      var count = count
+      count.fingerprint = count.fingerprint.lowercased()
+      return count
+    }
+  }
+
+  private func crashes(of device: DeviceID) async throws -> DeviceCrashes {
+    guard try await service.management.placement(of: device) != nil else {
+      throw ServiceFailure.unknownDevice(device)
+    }
+    let totals = try await service.dumps.totals(of: device)
+    let kinds = totals.map { DeviceCrashes.Kind(fingerprint: $0.key.fingerprint, total: $0.value) }
+    return DeviceCrashes(
+      deviceId: device.text, total: totals.values.reduce(0) { $0 + $1.count },
+      uncaptured: UInt64(try await service.management.uncapturedCrashes(device: device)),
+      fingerprints: kinds.sorted {
+        ($1.total.count, $0.fingerprint) < ($0.total.count, $1.fingerprint)
+      })
+  }
+}
