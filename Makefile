@@ -12,7 +12,7 @@ BOARD ?= ast1030-evb
 FUZZ_SECONDS ?= 30
 FUZZ_SECONDS_IN_TEST ?= 5
 
-.PHONY: help setup build firmware demo test check size fuzz clean
+.PHONY: help setup build firmware figures demo test check size cost fuzz clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -40,11 +40,19 @@ test: setup firmware ## run every test, with warnings as errors
 	@echo "test: running the tests"
 	@swift test --skip-build --disable-xctest
 
-check: firmware ## check formatting, the firmware's symbols and its size
+check: firmware figures ## check formatting, the firmware's symbols, its size and its cost
 	@scripts/check $(BOARD)
 
-size: firmware ## print text, data and bss of each firmware module
+# The images that figures are measured on.
+figures:
+	@scripts/firmware $(BOARD) CaptureApp
+	@scripts/firmware $(BOARD) CostApp
+
+size: firmware figures ## print text, data and bss of each firmware module
 	@scripts/size $(BOARD)
+
+cost: figures ## count the instructions of capture and mount in the emulator
+	@scripts/cost $(BOARD)
 
 fuzz: ## fuzz each decoder for 30 s
 	@scripts/fuzz $(FUZZ_SECONDS)

@@ -63,12 +63,18 @@ let demoModules: [Target] = [
   .target(
     name: "Board", dependencies: ["BoardHAL", "CortexM4F"],
     path: "boards/\(board ?? "ast1030-evb")",
-    exclude: ["memory.ld", "toolset.json", "README.md", "size.thresholds"]),
+    exclude: ["memory.ld", "toolset.json", "README.md", "cost.thresholds", "size.thresholds"]),
   .target(name: "DemoFaults", dependencies: ["BoardHAL"], path: "CShims/DemoFaults"),
   .executableTarget(
     name: "DemoApp",
     dependencies: ["Board", "BootAgent", "CortexM4F", "CrashCapture", "DemoFaults"],
     swiftSettings: swiftSettings),
+  // What `make cost` and `make size` measure.
+  .executableTarget(
+    name: "CostApp", dependencies: ["Board", "BootAgent", "ConsentLease", "CrashCapture"],
+    swiftSettings: swiftSettings),
+  .executableTarget(
+    name: "CaptureApp", dependencies: ["Board", "CrashCapture"], swiftSettings: swiftSettings),
 ]
 
 // MARK: - Fuzzing
