@@ -31,6 +31,7 @@ class Symbols:
         plain = subprocess.run(
             ["swift", "demangle", "--compact"], input=names, check=True, capture_output=True,
             text=True).stdout.splitlines()
+        self.elf = elf
         self.places = {}
         self.sizes = {}
         starts = {}
@@ -62,6 +63,19 @@ class Symbols:
             while at + 1 < len(starts) and starts[at + 1][0] <= place:
                 at += 1
             totals[starts[at][1]] += places[place]
+        return totals
+
+
+    def by_line(self, places):
+        """Sums counts by address up to counts by source line, inlined or not."""
+        # Comes with Swift.
+        answers = subprocess.run(
+            ["llvm-symbolizer", "--obj=" + self.elf, "--functions=none", "--no-inlines",
+             "--basenames"],
+            input="\n".join(map(hex, places)), check=True, capture_output=True, text=True).stdout
+        totals = collections.Counter()
+        for place, answer in zip(places, answers.split("\n\n")):
+            totals[answer.strip().rsplit("/", 1)[-1].rsplit(":", 1)[0]] += places[place]
         return totals
 
 
