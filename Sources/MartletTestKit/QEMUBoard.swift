@@ -16,8 +16,8 @@ public final class QEMUBoard: Sendable {
   public static let flashSize = 4 << 20
   /// The ring's area in it.
   public static let ring = 0x10_0000..<0x18_0000
-  /// The boot counter's two sectors.
-  public static let bootCounter = 0xF_0000..<0xF_2000
+  /// The state log's four sectors, boot counts among them.
+  public static let bootCounter = 0xF_0000..<0xF_4000
 
   /// The firmware's ELF file.
   public let firmware: URL

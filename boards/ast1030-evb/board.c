@@ -2,18 +2,22 @@
  *
  * In C because every access is to a volatile register or to no-init storage. */
 #include "ast1030_evb.h"
+#include "martlet_cortex_m4f.h"
 #include "registers.h"
 
 extern uint8_t martlet_build_id_note[], martlet_build_id_note_end[], martlet_code_start[],
-    martlet_code_end[], martlet_image_end[], martlet_data_start[], martlet_ram_end[];
+    martlet_code_end[], martlet_ram_start[], martlet_ram_end[];
 
 void martlet_board_start(void);
 
-/* ---- What a reset keeps -------------------------------------------------------------------- */
+/* ---- What a reset keeps, and what the fault path needs ------------------------------------- */
 
-enum { RETAINED_BYTES = 1024, WORKING_BYTES = 4096 };
+enum { RETAINED_BYTES = 4096, WORKING_BYTES = 4096, SCRATCH_BYTES = 4096 };
 
 #define CAUSE_MAGIC 0x4D524C54u
+
+/* All that is named noinit.zeroed is zero before the first function is called; guarded memory. */
+#define ZEROED(name) __attribute__((section(".noinit.zeroed." name)))
 
 /* The watchdog's status does not tell that it bit, so software leaves its own causes here and what
  * is left without one was the watchdog. */
@@ -24,14 +28,27 @@ __attribute__((section(".noinit.cause"))) static struct {
 } kept_cause;
 
 __attribute__((section(".noinit.retained"), aligned(8))) static uint8_t retained[RETAINED_BYTES];
-__attribute__((aligned(8))) static uint8_t working[WORKING_BYTES];
+ZEROED("working") __attribute__((aligned(8))) static uint8_t working[WORKING_BYTES];
+__attribute__((section(".noinit.scratch"), aligned(8))) static uint8_t scratch[SCRATCH_BYTES];
 
-static martlet_reset_cause cause;
+ZEROED("depth") uint32_t martlet_fault_depth;
+
+ZEROED("board") static struct {
+  martlet_reset_cause cause;
+  /* Halves of the 32-bit clock that have passed. */
+  uint32_t clock_halves;
+  /* Time from a feed to the early warning; 0: none. */
+  uint32_t warning_us;
+  /* When the fault path fed the watchdog first; 0: not yet. */
+  uint32_t fault_began;
+} own;
 
 static void leave_cause(uint32_t value) {
+  uint32_t token = martlet_hal_open();
   kept_cause.magic = CAUSE_MAGIC;
   kept_cause.cause = value;
   kept_cause.inverse = ~value;
+  martlet_hal_close(token);
 }
 
 static martlet_reset_cause find_cause(void) {
@@ -51,13 +68,13 @@ static martlet_reset_cause find_cause(void) {
 }
 
 void martlet_board_start(void) {
-  cause = find_cause();
+  own.cause = find_cause();
   leave_cause(MARTLET_RESET_EXTERNAL);
   UART_FCR = 7;
   TIMER_RELOAD(CLOCK_TIMER) = 0xFFFFFFFFu;
   TIMER_STATUS(CLOCK_TIMER) = 0xFFFFFFFFu;
   TIMER_CONTROL = TIMER_BITS(CLOCK_TIMER, TIMER_ENABLE | TIMER_1MHZ);
-  __asm volatile("cpsie i" ::: "memory");
+  martlet_board_protect();
 }
 
 martlet_region martlet_hal_retained(void) {
@@ -66,6 +83,10 @@ martlet_region martlet_hal_retained(void) {
 
 martlet_region martlet_hal_working(void) {
   return (martlet_region){.start = working, .length = sizeof working};
+}
+
+martlet_region martlet_hal_scratch(void) {
+  return (martlet_region){.start = scratch, .length = sizeof scratch};
 }
 
 /* ---- Reset --------------------------------------------------------------------------------- */
@@ -79,38 +100,29 @@ void martlet_hal_reset(martlet_reset_cause why) {
   }
 }
 
-martlet_reset_cause martlet_hal_reset_cause(void) { return cause; }
+martlet_reset_cause martlet_hal_reset_cause(void) { return own.cause; }
 
 /* ---- Time and watchdog --------------------------------------------------------------------- */
 
 uint64_t martlet_hal_monotonic_us(void) {
-  /* The counter is 32 bits wide: reading it at least once in 71 minutes catches every wrap. The
-   * boot agent's poll does. */
-  static uint32_t last, wraps;
-  uint32_t now = ~TIMER_STATUS(CLOCK_TIMER);
-  if (now < last) wraps += 1;
-  last = now;
-  return (uint64_t)wraps << 32 | now;
-}
-
-static uint32_t warning_us;
-
-static void arm_warning(void) {
-  TIMER_CONTROL_CLEAR = TIMER_BITS(WARNING_TIMER, 7u);
-  if (warning_us == 0) return;
-  TIMER_RELOAD(WARNING_TIMER) = warning_us;
-  TIMER_STATUS(WARNING_TIMER) = warning_us;
-  TIMER_MATCH1(WARNING_TIMER) = 0;
-  TIMER_MATCH2(WARNING_TIMER) = 0;
-  TIMER_CONTROL = TIMER_BITS(CLOCK_TIMER, TIMER_ENABLE | TIMER_1MHZ) |
-                  TIMER_BITS(WARNING_TIMER, TIMER_ENABLE | TIMER_1MHZ | TIMER_INTERRUPT);
+  /* The counter is 32 bits wide: reading it at least once in 35 minutes catches every half of a
+   * turn, and memory is written only then. The boot agent's poll does. */
+  uint32_t now = ~TIMER_STATUS(CLOCK_TIMER), halves = own.clock_halves;
+  if ((halves & 1) != now >> 31) {
+    halves += 1;
+    uint32_t token = martlet_hal_open();
+    own.clock_halves = halves;
+    martlet_hal_close(token);
+  }
+  return (uint64_t)(halves >> 1) << 32 | now;
 }
 
 martlet_hal_status martlet_hal_watchdog_start(uint32_t timeout_ms, uint32_t warning_ms) {
   if (timeout_ms == 0 || timeout_ms > 0xFFFFFFFFu / 1000 || warning_ms >= timeout_ms) {
     return MARTLET_HAL_OUT_OF_RANGE;
   }
-  warning_us = warning_ms == 0 ? 0 : (timeout_ms - warning_ms) * 1000;
+  uint32_t token = martlet_hal_open();
+  own.warning_us = warning_ms == 0 ? 0 : (timeout_ms - warning_ms) * 1000;
   WDT_CONTROL = 0;
   WDT_RELOAD = timeout_ms * 1000;
   NVIC_IPR(EARLY_WARNING_IRQ) = 0;
@@ -119,12 +131,29 @@ martlet_hal_status martlet_hal_watchdog_start(uint32_t timeout_ms, uint32_t warn
   WDT_CONTROL = WDT_ENABLE_RESET;
   /* From here a reset that leaves no cause was the watchdog's. */
   leave_cause(MARTLET_RESET_WATCHDOG);
+  martlet_hal_close(token);
   return MARTLET_HAL_OK;
 }
 
+/* For how long the fault path may feed the watchdog: some times what the largest dump takes in slow
+ * flash. */
+enum { FAULT_BUDGET_US = 5000000 };
+
 void martlet_hal_watchdog_feed(void) {
+  if (martlet_fault_depth != 0) {
+    uint32_t now = ~TIMER_STATUS(CLOCK_TIMER);
+    if (own.fault_began == 0) own.fault_began = now | 1;
+    if ((int32_t)(now - own.fault_began) > FAULT_BUDGET_US) return;
+  }
   WDT_RESTART = WDT_RESTART_MAGIC;
-  arm_warning();
+  TIMER_CONTROL_CLEAR = TIMER_BITS(WARNING_TIMER, 7u);
+  if (own.warning_us == 0) return;
+  TIMER_RELOAD(WARNING_TIMER) = own.warning_us;
+  TIMER_STATUS(WARNING_TIMER) = own.warning_us;
+  TIMER_MATCH1(WARNING_TIMER) = 0;
+  TIMER_MATCH2(WARNING_TIMER) = 0;
+  TIMER_CONTROL = TIMER_BITS(CLOCK_TIMER, TIMER_ENABLE | TIMER_1MHZ) |
+                  TIMER_BITS(WARNING_TIMER, TIMER_ENABLE | TIMER_1MHZ | TIMER_INTERRUPT);
 }
 
 /* ---- Serial line --------------------------------------------------------------------------- */
@@ -146,15 +175,11 @@ size_t martlet_hal_serial_read(uint8_t *buffer, size_t capacity) {
 /* ---- Memory and identity ------------------------------------------------------------------- */
 
 const void *martlet_hal_readable(uint32_t address, uint32_t *length) {
-  uint32_t end = (uint32_t)martlet_ram_end;
-  if (address < (uint32_t)martlet_image_end) end = (uint32_t)martlet_image_end;
-  if (address >= end ||
-      (address >= (uint32_t)martlet_image_end && address < (uint32_t)martlet_data_start)) {
-    *length = 0;
-    return NULL;
-  }
-  if (*length > end - address) *length = end - address;
-  return (const void *)address;
+  uint32_t end = (uint32_t)martlet_image_end, left = 0;
+  if (address >= (uint32_t)martlet_ram_start) end = (uint32_t)martlet_ram_end;
+  if (address < end) left = end - address;
+  if (*length > left) *length = left;
+  return left == 0 ? NULL : (const void *)address;
 }
 
 #ifndef MARTLET_IMAGE_VERSION

@@ -3,7 +3,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *memcpy(void *restrict to, const void *restrict from, size_t length) {
+#include "martlet_hal.h"
+
+#define ALIAS(of) __attribute__((alias(#of)))
+#define SMALL __attribute__((noinline, minsize))
+
+SMALL void *memcpy(void *restrict to, const void *restrict from, size_t length) {
   uint8_t *out = to;
   const uint8_t *in = from;
   if ((((uintptr_t)out | (uintptr_t)in) & 3) == 0) {
@@ -13,7 +18,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t length) {
   return to;
 }
 
-void *memmove(void *to, const void *from, size_t length) {
+SMALL void *memmove(void *to, const void *from, size_t length) {
   uint8_t *out = to;
   const uint8_t *in = from;
   if (out <= in) return memcpy(to, from, length);
@@ -21,17 +26,23 @@ void *memmove(void *to, const void *from, size_t length) {
   return to;
 }
 
-void *memset(void *to, int value, size_t length) {
+SMALL void __aeabi_memset(void *to, size_t length, int value) {
   uint8_t *out = to;
   if (((uintptr_t)out & 3) == 0) {
     uint32_t word = (uint8_t)value * 0x01010101u;
     for (; length >= 4; length -= 4, out += 4) *(uint32_t *)out = word;
   }
   while (length-- > 0) *out++ = (uint8_t)value;
+}
+
+void __aeabi_memclr(void *to, size_t length) { __aeabi_memset(to, length, 0); }
+
+SMALL void *memset(void *to, int value, size_t length) {
+  __aeabi_memset(to, length, value);
   return to;
 }
 
-int memcmp(const void *a, const void *b, size_t length) {
+SMALL int memcmp(const void *a, const void *b, size_t length) {
   const uint8_t *x = a, *y = b;
   for (; length > 0; length--, x++, y++) {
     if (*x != *y) return *x - *y;
@@ -39,15 +50,24 @@ int memcmp(const void *a, const void *b, size_t length) {
   return 0;
 }
 
-void __aeabi_memcpy(void *to, const void *from, size_t length) { memcpy(to, from, length); }
-void __aeabi_memcpy4(void *to, const void *from, size_t length) { memcpy(to, from, length); }
-void __aeabi_memcpy8(void *to, const void *from, size_t length) { memcpy(to, from, length); }
-void __aeabi_memmove(void *to, const void *from, size_t length) { memmove(to, from, length); }
-void __aeabi_memmove4(void *to, const void *from, size_t length) { memmove(to, from, length); }
-void __aeabi_memmove8(void *to, const void *from, size_t length) { memmove(to, from, length); }
-void __aeabi_memset(void *to, size_t length, int value) { memset(to, value, length); }
-void __aeabi_memset4(void *to, size_t length, int value) { memset(to, value, length); }
-void __aeabi_memset8(void *to, size_t length, int value) { memset(to, value, length); }
-void __aeabi_memclr(void *to, size_t length) { memset(to, 0, length); }
-void __aeabi_memclr4(void *to, size_t length) { memset(to, 0, length); }
-void __aeabi_memclr8(void *to, size_t length) { memset(to, 0, length); }
+/* The variants for aligned memory are the same code, in the same bytes. */
+void __aeabi_memcpy(void *to, const void *from, size_t length) ALIAS(memcpy);
+void __aeabi_memcpy4(void *to, const void *from, size_t length) ALIAS(memcpy);
+void __aeabi_memcpy8(void *to, const void *from, size_t length) ALIAS(memcpy);
+void __aeabi_memmove(void *to, const void *from, size_t length) ALIAS(memmove);
+void __aeabi_memmove4(void *to, const void *from, size_t length) ALIAS(memmove);
+void __aeabi_memmove8(void *to, const void *from, size_t length) ALIAS(memmove);
+void __aeabi_memset4(void *to, size_t length, int value) ALIAS(__aeabi_memset);
+void __aeabi_memset8(void *to, size_t length, int value) ALIAS(__aeabi_memset);
+void __aeabi_memclr4(void *to, size_t length) ALIAS(__aeabi_memclr);
+void __aeabi_memclr8(void *to, size_t length) ALIAS(__aeabi_memclr);
+
+/* C's way to die, and a stack protector's; both are in the image only when something uses them.
+ * Naked, so that registers, stack and caller are those of the crash. */
+__attribute__((naked, noreturn)) void abort(void) {
+  __asm volatile("udf %[trap]\n" : : [trap] "i"(MARTLET_TRAP_ABORT));
+}
+
+__attribute__((naked, noreturn)) void __stack_chk_fail(void) {
+  __asm volatile("udf %[trap]\n" : : [trap] "i"(MARTLET_TRAP_ABORT));
+}
