@@ -46,13 +46,21 @@ class Symbols:
         self.starts = sorted(starts.items())
 
     def address(self, name):
-        """Where a function or an object lies: by its whole name, or by a part that only it has."""
+        """Where a function or an object lies."""
+        return self.places[self.whole(name)]
+
+    def size(self, name):
+        """Bytes of a function or an object."""
+        return self.sizes[self.whole(name)]
+
+    def whole(self, name):
+        """The name of a symbol, from its whole name or from a part that only it has."""
         if name in self.places:
-            return self.places[name]
-        found = {place for key, place in self.places.items() if name in key}
-        if len(found) != 1:
-            raise BoardFailure(f"{len(found)} symbols are called {name}, not one")
-        return found.pop()
+            return name
+        found = [key for key in self.places if name in key]
+        if len({self.places[key] for key in found}) != 1:
+            raise BoardFailure(f"not one symbol but these are called {name}: {found}")
+        return found[0]
 
     def by_function(self, places):
         """Sums counts by address up to counts by function."""
