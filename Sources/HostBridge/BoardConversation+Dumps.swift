@@ -24,16 +24,24 @@ extension BoardConversation {
     partial = nil
     requests.remove(.next)
     requests.remove(.receipt)
+    requests.remove(.tally)
+    counts = []
+    // When consent comes back the counts are wanted again: the spool forgets them.
+    countedBoot = nil
     switch stage {
-    case .asking, .judging, .fetching, .storing, .receipting: stage = .closing
+    case .asking, .judging, .fetching, .storing, .receipting, .counting: stage = .closing
     default: break
     }
   }
 
   func receiveNone(_ sequence: UInt8, now: Duration) {
+    if requests.take(sequence, .tally) != nil {
+      endCounts(now: now)
+      return
+    }
     guard requests.take(sequence, .next) != nil, stage == .asking else { return }
     hello?.dumpsWaiting = 0
-    closePass(now: now)
+    readCounts(now: now)
   }
 
   func receive(_ offer: Offer, _ sequence: UInt8, now: Duration) {

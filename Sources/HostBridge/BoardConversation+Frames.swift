@@ -15,9 +15,10 @@ extension BoardConversation {
       case .leaseStatus: receive(try LeaseStatus(decoding: frame.payload), frame.sequence, now: now)
       case .done: receive(try Done(decoding: frame.payload), frame.sequence, now: now)
       case .starting: receive(try Starting(decoding: frame.payload), frame.sequence, now: now)
+      case .count: receiveCount(frame, now: now)
       case .refused: receive(try Refused(decoding: frame.payload), frame.sequence, now: now)
       // Our own frames, echoed by a console that echoes; or a newer board's.
-      case .who, .welcome, .lease, .next, .fetch, .receipt, .go, .tally, .count, nil: break
+      case .who, .welcome, .lease, .next, .fetch, .receipt, .go, .tally, nil: break
       }
     } catch {
       warn("the board sent a frame of type \(frame.type) that cannot be read: \(error)")
@@ -56,7 +57,11 @@ extension BoardConversation {
   }
 
   private func adopt(_ new: Hello) {
-    if hello?.deviceID != new.deviceID { deviceID = new.deviceID.text }
+    if hello?.deviceID != new.deviceID {
+      // A bridge that just began, a line that was away, or another board on it.
+      if deviceID != new.deviceID.text { countedBoot = nil }
+      deviceID = new.deviceID.text
+    }
     if hello?.bootCount != new.bootCount || new.phase == .agent { hasToldStart = false }
     hello = new
     phase = new.phase
@@ -110,7 +115,9 @@ extension BoardConversation {
       closePass(now: now)
     case (.next, let code):
       warn("the board cannot say which dumps wait: \(code)")
-      closePass(now: now)
+      readCounts(now: now)
+    case (.tally, let code):
+      refuseCount(code, now: now)
     case (.receipt, let code):
       warn("the board did not take a receipt: \(code)")
       if case .receipting(let offered) = stage { askNext(after: offered.identity.key, now: now) }

@@ -42,7 +42,8 @@ extension BoardConversation {
   var needsKeepAlive: Bool {
     guard phase == .agent else { return false }
     switch stage {
-    case .awaitingLease, .asking, .judging, .fetching, .storing, .receipting, .closing: return true
+    case .awaitingLease, .asking, .judging, .fetching, .storing, .receipting, .counting, .closing:
+      return true
     case .disconnected, .searching, .welcoming, .leaving, .resting: return false
     }
   }

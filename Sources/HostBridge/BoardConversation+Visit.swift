@@ -1,4 +1,4 @@
-// The course of a visit: hello, lease, dumps, go.
+// The course of a visit: hello, lease, dumps, counts, go.
 
 import ConsentLease
 import DumpFormat
@@ -6,7 +6,7 @@ import LinkProtocol
 
 extension BoardConversation {
   /// Whether the board's own lease lets it forward dumps.
-  private var boardMayForward: Bool {
+  var boardMayForward: Bool {
     guard let hello else { return false }
     return hello.leaseState == .allowed && hello.leaseSeconds > 0
   }
@@ -29,7 +29,7 @@ extension BoardConversation {
     } else if hello.dumpsWaiting > 0 {
       beginPass(now: now)
     } else {
-      closePass(now: now)
+      readCounts(now: now)
     }
   }
 
@@ -118,6 +118,8 @@ extension BoardConversation {
     case .awaitingLease, .resting:
       if isValid, hello.map({ $0.dumpsWaiting > 0 }) ?? false {
         beginPass(now: now)
+      } else if isValid {
+        readCounts(now: now)
       } else {
         finish(now: now)
       }

@@ -10,7 +10,7 @@ import LinkProtocol
 /// caller's. Call ``tick(now:)`` when ``nextDeadline`` has come.
 ///
 /// A visit: HELLO, WELCOME, a lease is asked for; as soon as the board holds a valid one, NEXT, OFFER,
-/// FETCH, RECEIPT for each dump; at the end GO, if the board's boot agent still waits. Visits begin
+/// FETCH, RECEIPT for each dump; once for each boot TALLY until all counts are read; at the end GO, if the board's boot agent still waits. Visits begin
 /// when the board says HELLO and at every poll.
 public final class BoardConversation {
   /// What the conversation waits for.
@@ -31,6 +31,8 @@ public final class BoardConversation {
     case storing(Offered)
     /// RECEIPT is out.
     case receipting(Offered)
+    /// TALLY is out for this position.
+    case counting(UInt16)
     /// All is done but the lease, which the boot agent waits a little for.
     case closing
     /// GO is out.
@@ -76,6 +78,10 @@ public final class BoardConversation {
   var receiptVerdict = ReceiptVerdict.notNow
   /// Times the board could not write what a receipt asked.
   var failedReceipts = 0
+  /// Counts of the pass that is under way.
+  var counts: [CrashCount] = []
+  /// The boot whose counts were read.
+  var countedBoot: UInt32?
   /// Leases of this visit that the board turned down for their nonce.
   var staleLeases = 0
   /// This visit ends without the service's word on consent.

@@ -16,6 +16,7 @@ extension BoardSession {
     case .store(let identity, let prologue, let bytes):
       let verdict = await store(identity, prologue, bytes)
       perform(conversation.settled(identity, verdict, now: parts.clock.now))
+    case .keep(let device, let counts): await keep(counts, of: device)
     }
   }
 
@@ -137,6 +138,34 @@ extension BoardSession {
     } catch {
       refuse(identity, prologue, "\(error)")
       return .notNow
+    }
+  }
+
+  // MARK: - Counts
+
+  private func keep(_ counts: [CrashCount], of device: String) async {
+    do throws(HostBridgeError) {
+      let news = try await parts.spool.keep(counts.map(SpooledCount.init), of: device)
+      guard !news.isEmpty else { return }
+      parts.uploader.wake()
+      for count in news {
+        log.info(
+          """
+          \(count.count) crashes of fingerprint \(count.fingerprint), boot \(count.firstBoot) to \
+          \(count.lastBoot)
+          """)
+        emit(.crashCounted) {
+          $0.fingerprint = count.fingerprint
+          $0.count = Int(count.count)
+          $0.firstBoot = count.firstBoot
+          $0.lastBoot = count.lastBoot
+        }
+      }
+    } catch {
+      conversation.countsLost()
+      // The line went away in the middle; the board keeps its counts.
+      if Task.isCancelled { return }
+      warn("the board's crash counts are not kept: \(error)")
     }
   }
 

@@ -73,6 +73,7 @@ public actor BoardSession {
     case lease(LeaseWish)
     case judge(DumpIdentity, DumpPrologue, [UInt8])
     case store(DumpIdentity, DumpPrologue, [UInt8])
+    case keep(String, [CrashCount])
   }
 
   /// - Parameter console: takes the board's console text, in whole lines where there are ends.
@@ -205,6 +206,8 @@ public actor BoardSession {
         line?.jobs.yield(.judge(identity, prologue, bytes))
       case .complete(let identity, let prologue, let bytes):
         line?.jobs.yield(.store(identity, prologue, bytes))
+      case .counted(let device, let counts):
+        line?.jobs.yield(.keep(device, counts))
       case .starting(let reason):
         emit(.boardStarting) { $0.reason = "\(reason)" }
         log.info("the application starts: \(reason)")

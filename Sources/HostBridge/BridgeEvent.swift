@@ -26,6 +26,12 @@ public struct BridgeEvent: Codable, Equatable, Sendable {
     case dumpRefused = "dump.refused"
     /// Deleted here for want of consent.
     case dumpPurged = "dump.purged"
+    /// A board told of crashes that this bridge had not heard of; `count` is its total.
+    case crashCounted = "crash.counted"
+    /// Durable at the service: `count` fingerprints with their totals.
+    case countsUploaded = "counts.uploaded"
+    /// Not taken by the service; `reason` says why.
+    case countsRefused = "counts.refused"
     /// Console text of the board.
     case console
     case warning
@@ -61,6 +67,9 @@ public struct BridgeEvent: Codable, Equatable, Sendable {
   public var occurrences: UInt32?
   /// The service's name for the dump.
   public var dumpId: String?
+  /// Boot counts of the first and the latest crash of a fingerprint.
+  public var firstBoot: UInt32?
+  public var lastBoot: UInt32?
 
   public var count: Int?
   public var reason: String?

@@ -62,6 +62,12 @@ public struct HTTPServiceClient: ServiceClient {
     return try await call(.PUT, path, type: "application/octet-stream", ByteBuffer(bytes: bytes))
   }
 
+  public func count(
+    device: String, _ request: CountRequest
+  ) async throws(ServiceFailure) -> CountAnswer {
+    try await post(request, to: DevicePath.counts(device: device))
+  }
+
   private func post<Answer: Decodable>(
     _ request: some Encodable, to path: String
   ) async throws(ServiceFailure) -> Answer {

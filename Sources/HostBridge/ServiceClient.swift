@@ -16,6 +16,9 @@ public protocol ServiceClient: Sendable {
   func upload(
     _ identity: DumpIdentity, bytes: [UInt8]
   ) async throws(ServiceFailure) -> DumpReceipt
+
+  /// Sends crash counts. Returning means that the service stores all of them durably.
+  func count(device: String, _ request: CountRequest) async throws(ServiceFailure) -> CountAnswer
 }
 
 /// Why the service did not do what it was asked.

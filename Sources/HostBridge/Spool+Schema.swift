@@ -46,6 +46,24 @@ extension Spool {
           CREATE INDEX dump_by_state ON dump (state, attempts, id);
           """)
     }
+    migrator.registerMigration("2: crash counts") { db in
+      try db.execute(
+        sql: """
+          CREATE TABLE crash_count (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            device TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            first_boot INTEGER NOT NULL,
+            first_uptime INTEGER,
+            last_boot INTEGER NOT NULL,
+            last_uptime INTEGER,
+            count INTEGER NOT NULL,
+            sent INTEGER NOT NULL DEFAULT 0,
+            UNIQUE (device, fingerprint, first_boot)
+          );
+          CREATE INDEX crash_count_waiting ON crash_count (device, id) WHERE sent < count;
+          """)
+    }
     return migrator
   }
 }

@@ -101,24 +101,24 @@ extension Spool {
     }
   }
 
-  /// Deletes the bytes of every dump held of a device, rejected ones included: its consent is
-  /// revoked. Returns how many there were.
+  /// Deletes the bytes of every dump held of a device, rejected ones included, and its crash counts:
+  /// its consent is revoked. Returns how many dumps there were.
   @discardableResult
   public func purge(device: String) async throws(HostBridgeError) -> Int {
     try await access { queue in
-      let count = try await queue.write { db in
+      let (dumps, counts) = try await queue.write { db in
         try db.execute(
           sql: "UPDATE dump SET state = ?, bytes = NULL WHERE device = ? AND bytes IS NOT NULL",
           arguments: [State.purged.rawValue, device])
-        return db.changesCount
+        return (db.changesCount, try Self.forgetCounts(of: device, in: db))
       }
-      if count > 0 { try await Self.emptyLog(of: queue) }
-      return count
+      if dumps + counts > 0 { try await Self.emptyLog(of: queue) }
+      return dumps
     }
   }
 
   /// Copies the write-ahead log into the database and empties it, so that no purged byte stays in it.
-  private static func emptyLog(of queue: DatabaseQueue) async throws {
+  static func emptyLog(of queue: DatabaseQueue) async throws {
     try await queue.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
   }
 }

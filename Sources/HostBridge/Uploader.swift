@@ -1,4 +1,4 @@
-// Takes dumps from the spool to the service, for as long as it takes.
+// Takes dumps and counts from the spool to the service, for as long as it takes.
 
 import Logging
 import ServiceAPI
@@ -7,26 +7,34 @@ import ServiceAPI
 ///
 /// Devices are served apart from one another: one whose uploads fail waits, the others go on.
 public actor Uploader {
-  /// Offers in one request.
+  /// Offers or counts in one request.
   static let batch = 256
 
-  private let spool: Spool
-  private let service: any ServiceClient
+  let spool: Spool
+  let service: any ServiceClient
   private let clock: BridgeClock
-  private let log: Logger
-  private let events: BridgeEventSink
+  let log: Logger
+  let events: BridgeEventSink
   private var generator: any RandomNumberGenerator & Sendable
   private nonisolated let doorbell = Doorbell()
-  private var waits: [String: Wait] = [:]
+  private var waits: [Errand: Wait] = [:]
 
-  /// When a device is tried again.
+  /// What is tried and put off by itself. Counts go on beside a dump that fails.
+  struct Errand: Hashable {
+    enum Kind { case dumps, counts }
+
+    var device: String
+    var kind: Kind
+  }
+
+  /// When an errand is tried again.
   private struct Wait {
     var backoff = Backoff(base: .milliseconds(500), cap: .seconds(60))
     var until: Duration = .zero
   }
 
   /// How one step with the service ended.
-  private enum Step {
+  enum Step {
     case done
     /// Leave the device alone for a while.
     case later(ServiceFailure)
@@ -61,20 +69,17 @@ public actor Uploader {
   /// Tries every device whose time has come, once. Returns when the next one's time comes, if one
   /// waits.
   func pass() async -> Duration? {
-    let devices: [String]
-    do {
-      devices = try await spool.devicesWaiting()
+    do throws(HostBridgeError) {
+      let errands =
+        try await spool.devicesWaiting().map { Errand(device: $0, kind: .dumps) }
+        + spool.devicesCounted().map { Errand(device: $0, kind: .counts) }
+      waits = waits.filter { errands.contains($0.key) }
+      for errand in errands where (waits[errand]?.until ?? .zero) <= clock.now {
+        if Task.isCancelled { return nil }
+        try await run(errand)
+      }
     } catch {
       return complain("\(error)")
-    }
-    waits = waits.filter { devices.contains($0.key) }
-    for device in devices where (waits[device]?.until ?? .zero) <= clock.now {
-      if Task.isCancelled { return nil }
-      do throws(HostBridgeError) {
-        try await upload(device)
-      } catch {
-        return complain("\(error)")
-      }
     }
     return waits.values.map(\.until).min()
   }
@@ -86,17 +91,26 @@ public actor Uploader {
     return clock.now + .seconds(60)
   }
 
-  private func upload(_ device: String) async throws(HostBridgeError) {
+  private func run(_ errand: Errand) async throws(HostBridgeError) {
     while !Task.isCancelled {
-      let dumps = try await spool.waiting(of: device, limit: Self.batch)
-      guard !dumps.isEmpty else {
-        waits[device] = nil
+      let step: Step?
+      switch errand.kind {
+      case .dumps:
+        let dumps = try await spool.waiting(of: errand.device, limit: Self.batch)
+        step = dumps.isEmpty ? nil : try await offer(dumps, of: errand.device)
+      case .counts:
+        let counts = try await spool.countsWaiting(of: errand.device, limit: Self.batch)
+        step = counts.isEmpty ? nil : try await send(counts, of: errand.device)
+      }
+      switch step {
+      case nil:
+        waits[errand] = nil
         return
+      case .later(let failure):
+        return postpone(errand, failure)
+      case .done:
+        waits[errand]?.backoff.reset()
       }
-      if case .later(let failure) = try await offer(dumps, of: device) {
-        return postpone(device, failure)
-      }
-      waits[device]?.backoff.reset()
     }
   }
 
@@ -191,15 +205,18 @@ public actor Uploader {
     }
   }
 
-  private func postpone(_ device: String, _ failure: ServiceFailure) {
+  private func postpone(_ errand: Errand, _ failure: ServiceFailure) {
     if Task.isCancelled { return }
-    var wait = waits[device] ?? Wait()
+    let device = errand.device
+    var wait = waits[errand] ?? Wait()
     var delay = wait.backoff.next(using: &generator)
     if let least = failure.retryAfter { delay = max(delay, least) }
     wait.until = clock.now + delay
-    waits[device] = wait
+    waits[errand] = wait
+    // Both fail for the same reason as a rule: once is enough to say.
+    if errand.kind == .counts, waits[Errand(device: device, kind: .dumps)] != nil { return }
     let words =
-      failure.status == 404
+      failure.status == 404 && failure.code != "RouteNotFound"
       ? "the service does not know device \(device): claim it with: martlet device claim"
         + " --device \(device)"
       : "cannot upload from \(device.prefix(12)): \(failure)"

@@ -12,6 +12,10 @@ import LinkProtocol
 final class FakeBoard {
   var hello = Hello()
   var dumps: [DumpKey: [UInt8]] = [:]
+  /// Its crash counts, in the order it tells them; `nil` for a board that knows no TALLY.
+  var counts: [CrashCount]? = []
+  /// What it answers to TALLY instead.
+  var refusesTally: RefusalCode?
   /// What it was told about each dump, in order.
   private(set) var receipts: [(key: DumpKey, verdict: ReceiptVerdict)] = []
   /// Requests it saw, by type; repetitions count.
@@ -117,6 +121,7 @@ final class FakeBoard {
     case .next: try next(frame)
     case .fetch: try fetch(frame)
     case .receipt: try receipt(frame)
+    case .tally: try tally(frame)
     case .go:
       started = started ?? .hostSaidGo
       hello.phase = .application
@@ -200,6 +205,17 @@ final class FakeBoard {
       if receipt.verdict != .notNow { dumps[receipt.key] = nil }
     }
     say(.done, frame.sequence) { Done(key: receipt.key, status: status).append(to: &$0) }
+  }
+
+  private func tally(_ frame: Frame) throws {
+    guard let counts else { return refuse(frame, .unknownType) }
+    let position = Int(try TallyRequest(decoding: frame.payload).position)
+    if let refusesTally { return refuse(frame, refusesTally) }
+    guard hello.leaseState == .allowed else { return refuse(frame, .noLease) }
+    guard position < counts.count else { return say(.none, frame.sequence) { _ in } }
+    var count = counts[position]
+    if count.nextPosition == 0 { count.nextPosition = UInt16(position) + 1 }
+    say(.count, frame.sequence) { [count] in count.append(to: &$0) }
   }
 
   private func refuse(_ frame: Frame, _ code: RefusalCode) {

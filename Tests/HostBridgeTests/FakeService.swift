@@ -17,6 +17,9 @@ final class FakeService: ServiceClient {
     var leaseFailure: ServiceFailure?
     var offerFailure: ServiceFailure?
     var verdict: @Sendable (OfferRequest.Offer) -> OfferAnswer.Verdict = { _ in .send }
+    /// Counts as they came, by device.
+    var counts: [(device: String, counts: [CountRequest.Count])] = []
+    var countFailure: ServiceFailure?
     var uploadFailure: @Sendable (DumpIdentity) -> ServiceFailure? = { _ in nil }
   }
 
@@ -59,6 +62,15 @@ final class FakeService: ServiceClient {
     state.withLock { $0.stored[identity] = bytes }
     onUpload(identity)
     return DumpReceipt(id: "stored-\(identity.key.text)")
+  }
+
+  func count(device: String, _ request: CountRequest) async throws(ServiceFailure) -> CountAnswer {
+    let failure = state.withLock { state in
+      state.counts.append((device, request.counts))
+      return state.countFailure
+    }
+    if let failure { throw failure }
+    return CountAnswer(stored: request.counts.count)
   }
 }
 

@@ -23,6 +23,8 @@ final class Lab {
   private(set) var wishes: [LeaseWish] = []
   private(set) var spooled: [DumpKey: [UInt8]] = [:]
   private(set) var completions: [DumpKey] = []
+  /// Each list of counts that the conversation asked to keep.
+  private(set) var counted: [[CrashCount]] = []
   private(set) var warnings: [String] = []
   private(set) var console = ""
   private(set) var hellos = 0
@@ -113,6 +115,7 @@ final class Lab {
         let verdict = store(identity)
         if verdict == .stored { spooled[identity.key] = bytes }
         perform(conversation.settled(identity, verdict, now: now))
+      case .counted(_, let counts): counted.append(counts)
       case .starting(let reason): starts.append(reason)
       case .warning(let text): warnings.append(text)
       }

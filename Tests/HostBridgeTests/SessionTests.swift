@@ -142,7 +142,7 @@ import Testing
     let events: EventLog
   }
 
-  private func withBridge(_ body: (Running) async throws -> Void) async throws {
+  func withBridge(_ body: (Running) async throws -> Void) async throws {
     try await TemporaryDirectory.with { folder in
       let line = FakeLine()
       let service = FakeService()
@@ -218,7 +218,8 @@ final class FakeLine: BoardTransport {
     return try await body(BoardInbound(inbound), BoardOutbound { self.act(on: $0) })
   }
 
-  private func act(on bytes: [UInt8]) {
+  /// Lets the board act on bytes, or by itself.
+  func act(on bytes: [UInt8] = []) {
     // What is no frame is text for the board's console.
     if !bytes.isEmpty, !bytes.contains(0) { text.yield(String(decoding: bytes, as: UTF8.self)) }
     state.withLock { state in
