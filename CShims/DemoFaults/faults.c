@@ -1,36 +1,15 @@
 /* The faults themselves: each sets every register, then executes the one instruction that fails. */
+#include "demo_registers.h"
 #include "martlet_demo_faults.h"
 
 #if defined(__arm__)
 
-/* r12 carries the seed until the end. */
-#define LOAD_REGISTERS  \
-  "mov r12, r0\n"       \
-  "add r1, r12, #1\n"   \
-  "add r2, r12, #2\n"   \
-  "add r3, r12, #3\n"   \
-  "add r4, r12, #4\n"   \
-  "add r5, r12, #5\n"   \
-  "add r6, r12, #6\n"   \
-  "add r7, r12, #7\n"   \
-  "add r8, r12, #8\n"   \
-  "add r9, r12, #9\n"   \
-  "add r10, r12, #10\n" \
-  "add r11, r12, #11\n" \
-  "add r12, r12, #12\n"
-
-#define NAKED __attribute__((naked, noinline, used))
-
 /* The call takes LR, so the way back is kept on the stack, and unwinders are told. */
 NAKED void demo_null_call(uint32_t seed) {
-  __asm volatile(
-      "push {r4, lr}\n"
-      ".cfi_def_cfa_offset 8\n"
-      ".cfi_offset lr, -4\n"
-      ".cfi_offset r4, -8\n" LOAD_REGISTERS
-      "mov r3, #0\n"
-      "blx r3\n"
-      "pop {r4, pc}\n");
+  __asm volatile(KEEP_LR LOAD_REGISTERS
+                 "mov r3, #0\n"
+                 "blx r3\n"
+                 "pop {r4, pc}\n");
 }
 
 NAKED void demo_bad_address(uint32_t seed) {
@@ -41,9 +20,7 @@ NAKED void demo_bad_address(uint32_t seed) {
 }
 
 NAKED void demo_undefined_instruction(uint32_t seed) {
-  __asm volatile(LOAD_REGISTERS
-                 ".short 0xde42\n"
-                 "bx lr\n");
+  __asm volatile(LOAD_REGISTERS UNDEFINED "bx lr\n");
 }
 
 /* The barrier is for QEMU, which forgets what r2 held when it translates both writes of r2 at once.
@@ -103,6 +80,70 @@ NAKED void demo_hard_fault(uint32_t seed) {
                  "bx lr\n");
 }
 
+/* The board keeps code read-only. */
+NAKED void demo_write_code(uint32_t seed) {
+  __asm volatile(LOAD_REGISTERS
+                 "ldr r3, =demo_write_code\n"
+                 "bic r3, r3, #3\n"
+                 "str r2, [r3]\n"
+                 "bx lr\n");
+}
+
+/* Nothing is mapped there, though the default map would allow execution. */
+NAKED void demo_unmapped_code(uint32_t seed) {
+  __asm volatile(LOAD_REGISTERS
+                 "ldr r3, =0x10000001\n"
+                 "bx r3\n");
+}
+
+/* The board lets nobody execute RAM. */
+NAKED void demo_execute_ram(uint32_t seed) {
+  __asm volatile(LOAD_REGISTERS
+                 "ldr r3, =demo_secret + 1\n"
+                 "bx r3\n");
+}
+
+/* QEMU reports every bus error at the access itself. One that arrives later is made by hand: the
+ * store pends BusFault. */
+NAKED void demo_late_bus_error(uint32_t seed) {
+  __asm volatile(LOAD_REGISTERS
+                 "ldr r3, =0xE000ED24\n" /* SHCSR */
+                 "ldr r2, [r3]\n"
+                 "orr r2, r2, #0x4000\n" /* BUSFAULTPENDED */
+                 "str r2, [r3]\n"
+                 "dsb\n"
+                 "isb\n"
+                 "bx lr\n");
+}
+
+NAKED void demo_no_coprocessor(uint32_t seed) {
+  __asm volatile(
+      "ldr r1, =0xE000ED88\n" /* CPACR */
+      "ldr r2, [r1]\n"
+      "bic r2, r2, #0xF00000\n"
+      "str r2, [r1]\n"
+      "dsb\n"
+      "isb\n" LOAD_REGISTERS
+      "vmov s0, r0\n"
+      "bx lr\n");
+}
+
+NAKED void demo_abort(uint32_t seed) {
+  __asm volatile(KEEP_LR LOAD_REGISTERS
+                 "bl abort\n"
+                 "pop {r4, pc}\n");
+}
+
+/* CE0's segment register: a window that begins and ends at the same place maps nothing. Then the
+ * fault path's own access to the NOR window is a bus error. */
+NAKED void demo_without_flash(uint32_t seed) {
+  __asm volatile(
+      "ldr r1, =0x7E620030\n"
+      "mov r2, #0\n"
+      "str r2, [r1]\n"
+      "dsb\n" LOAD_REGISTERS UNDEFINED "bx lr\n");
+}
+
 NAKED void demo_with_floats(uint32_t seed) {
   __asm volatile(
       "add r1, r0, #0x100\n"
@@ -110,12 +151,12 @@ NAKED void demo_with_floats(uint32_t seed) {
       "n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
       "vmov s\\n, r1\n"
       "add r1, r1, #1\n"
-      ".endr\n" LOAD_REGISTERS
-      ".short 0xde42\n"
-      "bx lr\n");
+      ".endr\n" LOAD_REGISTERS UNDEFINED "bx lr\n");
 }
 
 void demo_wait(void) { __asm volatile("nop" ::: "memory"); }
+
+void demo_poke(uint32_t address, uint32_t value) { *(volatile uint32_t *)address = value; }
 
 void demo_mask_interrupts(void) { __asm volatile("cpsid i" ::: "memory"); }
 

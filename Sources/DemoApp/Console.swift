@@ -39,27 +39,49 @@ struct LineBuffer {
     count = 0
   }
 
+  /// Whether `word` stands somewhere in the line.
+  func contains(_ word: StaticString) -> Bool {
+    let length = word.utf8CodeUnitCount
+    guard count >= length else { return false }
+    for start in 0...(count - length) where matches(word, at: start) { return true }
+    return false
+  }
+
+  private func matches(_ word: StaticString, at start: Int) -> Bool {
+    for i in 0..<word.utf8CodeUnitCount where word.utf8Start[i] != bytes[start + i] {
+      return false
+    }
+    return true
+  }
+
   /// Whether the line begins with `word` and a space or its end follows.
   func begins(with word: StaticString) -> Bool {
     let length = word.utf8CodeUnitCount
     guard count >= length else { return false }
-    for i in 0..<length where word.utf8Start[i] != bytes[i] { return false }
+    guard matches(word, at: 0) else { return false }
     return count == length || bytes[length] == 0x20
   }
 
-  /// The hexadecimal number behind the last space; `otherwise` when there is none.
-  func lastNumber(otherwise: UInt32) -> UInt32 {
+  /// The last word as a hexadecimal number; `otherwise` when it is none.
+  func lastNumber(otherwise: UInt32) -> UInt32 { number(fromEnd: 0) ?? otherwise }
+
+  /// The word so many before the last as a hexadecimal number; `nil` when it is none.
+  func number(fromEnd skipped: Int) -> UInt32? {
+    var end = count
+    for _ in 0..<skipped { end = max(wordStart(before: end) - 1, 0) }
     var value: UInt32 = 0
-    var digits = 0
-    var i = count
-    while i > 0, bytes[i - 1] != 0x20 { i -= 1 }
-    while i < count {
-      guard let digit = Self.hexValue(bytes[i]) else { return otherwise }
+    let start = wordStart(before: end)
+    for i in start..<end {
+      guard let digit = Self.hexValue(bytes[i]) else { return nil }
       value = value << 4 | digit
-      digits += 1
-      i += 1
     }
-    return digits > 0 && digits <= 8 ? value : otherwise
+    return (1...8).contains(end - start) ? value : nil
+  }
+
+  private func wordStart(before end: Int) -> Int {
+    var start = end
+    while start > 0, bytes[start - 1] != 0x20 { start -= 1 }
+    return start
   }
 
   private static func hexValue(_ byte: UInt8) -> UInt32? {

@@ -5,6 +5,7 @@ import BoardHAL
 import BootAgent
 import ConsentLease
 import CrashCapture
+import DemoFaults
 
 /// Bytes of a ring slot: the largest dump, and the unit of erase-ahead.
 private let slotSize: UInt32 = 32 << 10
@@ -49,15 +50,35 @@ private func run(_ line: LineBuffer, _ console: Console) {
     console.writeLine(" s since power-on")
   } else if line.begins(with: "reset") {
     halReset(.software)
+  } else if line.begins(with: "poke"), let address = line.number(fromEnd: 1),
+    let value = line.number(fromEnd: 0)
+  {
+    demo_poke(address, value)
+    console.writeLine("poked")
+  } else if line.begins(with: "scribble") {
+    console.writeLine("scribbling")
+    demo_scribble(line.lastNumber(otherwise: 0x5EED_0000))
+  } else if line.begins(with: "painted") {
+    console.write(decimal: demo_changed_paint())
+    console.writeLine(" bytes of the painted stack changed")
   } else if line.begins(with: "crash") || line.begins(with: "hang") {
     console.writeLine("crashing")
     Crashes.run(line)
     console.writeLine("no such crash, type help")
   } else {
-    console.writeLine("status | uptime | reset | hang [masked]")
-    console.writeLine("crash null|address|undefined|divide|unaligned|execute|protected [seed]")
-    console.writeLine("crash hardfault|floats [seed] | overflow|bounds|nil|reason|assert")
+    help(console)
   }
+}
+
+private func help(_ console: Console) {
+  console.writeLine("status | uptime | painted | reset | hang [masked]")
+  console.writeLine("poke address value | scribble [seed]")
+  console.writeLine("crash null|undefined|divide|unaligned|nocp|return [seed]")
+  console.writeLine("crash address|late|fetch|execute|ram|code|protected|hardfault|floats [seed]")
+  console.writeLine("crash recursion|frame|thread|painted [seed]")
+  console.writeLine("crash sp|psp unmapped|bottom|unaligned|code|nor [seed]")
+  console.writeLine("crash handler|interrupt|call|nested|early|premain|abort [seed]")
+  console.writeLine("crash overflow|bounds|nil|reason|assert")
 }
 
 extension LeaseState {

@@ -74,7 +74,6 @@ void martlet_board_start(void) {
   TIMER_RELOAD(CLOCK_TIMER) = 0xFFFFFFFFu;
   TIMER_STATUS(CLOCK_TIMER) = 0xFFFFFFFFu;
   TIMER_CONTROL = TIMER_BITS(CLOCK_TIMER, TIMER_ENABLE | TIMER_1MHZ);
-  martlet_board_protect();
 }
 
 martlet_region martlet_hal_retained(void) {

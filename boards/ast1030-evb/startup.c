@@ -16,8 +16,9 @@ __attribute__((weak)) void martlet_board_first_instruction(void) {}
 __attribute__((weak)) void martlet_board_before_main(void) {}
 
 __attribute__((noreturn, used)) void martlet_board_reset(void) {
-  /* What the fault path needs comes before anything that may fault. */
+  /* What the fault path needs comes before anything that may fault: its memory and its clock. */
   for (uint32_t *to = martlet_zeroed_start; to < martlet_zeroed_end; to++) *to = 0;
+  martlet_board_start();
   martlet_board_first_instruction();
   const uint32_t *from = martlet_data_load;
   for (uint32_t *to = martlet_data_start; to < martlet_data_end; to++) *to = *from++;
@@ -26,7 +27,7 @@ __attribute__((noreturn, used)) void martlet_board_reset(void) {
   CPACR |= 0xFu << 20;
   __asm volatile("dsb\nisb" ::: "memory");
   martlet_cortex_m4f_start();
-  martlet_board_start();
+  martlet_board_protect();
   martlet_board_before_main();
   main(0, 0);
   martlet_hal_reset(MARTLET_RESET_SOFTWARE);

@@ -18,7 +18,7 @@ void martlet_board_first_instruction(void);
 void martlet_board_before_main(void);
 
 /* Adds what guards the fault path: code and constants are read-only, RAM is not executable, guarded
- * memory is closed. The board calls it in its start. */
+ * memory is closed. Start-up code calls it before martlet_board_before_main. */
 void martlet_board_protect(void);
 
 #endif
