@@ -118,13 +118,15 @@ class Work:
             elif b"m25p80_command_decoded" in line:
                 command = int(line.rsplit(b"0x", 1)[1], 16)
                 self.commands[command] += 1
+                # The command's own byte came before it was understood.
+                self.bytes_read -= reading
                 reading = command == READ
             elif line.startswith(b"cpu_io_recompile"):
                 # That instruction is logged once more.
                 self.places[b"%08x" % int(line.rsplit(b" ", 1)[1], 16)] -= 1
             elif line.startswith(b"Stopped"):
                 self.places[line[line.index(b"[") + 1:line.index(b"]")]] -= 1
-        # A read's own command and address are four bytes, and the decoded command is the first.
+        # A read begins with three bytes of address.
         self.bytes_read -= 3 * self.commands[READ]
         self.places = collections.Counter({int(k, 16): n for k, n in self.places.items() if n})
         self.logged = sum(self.places.values())
@@ -245,7 +247,9 @@ class EmulatedBoard:
             raise BoardFailure("QEMU does not set the program counter")
 
     def run_to(self, *addresses):
-        """Runs until one of the addresses is next, and answers which."""
+        """Runs until one of the addresses is next, and answers which. Leaves the one it stands at."""
+        if self.register(15) in addresses:
+            self.ask("s")
         for address in addresses:
             self.ask(f"Z0,{address:x},2")
         self.ask("c")
