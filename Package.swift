@@ -191,9 +191,17 @@ let testTargets: [Target] = [
     ["DumpFormat", "HostBridge", "LinkProtocol", "MartletTestKit", "ServiceAPI", grdb, httpClient]),
 ]
 
-/// `MARTLET_TESTS=A,B` keeps those test targets alone, for a quick turn on one module.
+/// `MARTLET_TESTS=A,B` keeps those test targets alone, for a quick turn on one module; when they need
+/// the device modules alone, nothing else is built.
 let chosenTests = Context.environment["MARTLET_TESTS"].map {
   $0.split(separator: ",").map(String.init)
+}
+let deviceTests: Set = [
+  "BoardHostTests", "CaptureTests", "DumpFormatTests", "DumpRingTests", "LinkProtocolTests",
+]
+let isDeviceOnly = hosted && chosenTests.map { deviceTests.isSuperset(of: $0) } ?? false
+let kitModules = hostModules.filter {
+  ["BoardHost", "DumpAnalysis", "MartletTestKit"].contains($0.name)
 }
 
 // MARK: - The package
@@ -226,12 +234,13 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: deviceProducts
     + (board != nil ? [.library(name: "CortexM4F", targets: ["CortexM4F"])] : [])
-    + (hosted ? hostProducts : []),
-  dependencies: hosted ? hostDependencies : [],
+    + (hosted && !isDeviceOnly ? hostProducts : []),
+  dependencies: hosted && !isDeviceOnly ? hostDependencies : [],
   targets: deviceModules
     + (board != nil ? coreModules : [])
     + (board != nil && board != "external" ? demoModules : [])
     + (fuzzing ? fuzzModules : [])
     + (hosted
-      ? hostModules + testTargets.filter { chosenTests?.contains($0.name) ?? true } : [])
+      ? (isDeviceOnly ? kitModules : hostModules)
+        + testTargets.filter { chosenTests?.contains($0.name) ?? true } : [])
 )

@@ -57,7 +57,7 @@ private func roundTrip(_ input: UnsafeRawBufferPointer) {
     rebasing: input.prefix(FrameLimit.largest - FrameLimit.overhead))
   let size = payload.count + FrameLimit.overhead
   let line = UnsafeMutableRawBufferPointer.allocate(
-    byteCount: FrameLimit.encoded(size), alignment: 8)
+    byteCount: FrameLimit.writing(size), alignment: 8)
   let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
   defer {
     line.deallocate()

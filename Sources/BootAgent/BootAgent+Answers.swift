@@ -9,194 +9,179 @@ import LinkProtocol
 
 extension BootAgent {
   /// Answers one frame. Every request may come twice: the answer is the same.
-  mutating func answer(_ frame: Frame, at now: UInt64) {
+  mutating func answer(_ frame: Frame) {
     let sequence = frame.sequence
-    guard let type = FrameType(rawValue: frame.type) else {
-      refuse(frame, .unknownType)
-      return
-    }
+    var code = RefusalCode.unknownType
     do throws(LinkError) {
-      switch type {
-      case .who: sendHello(sequence: sequence)
+      switch FrameType(rawValue: frame.type) {
+      case .who: sendHello(sequence)
       case .welcome:
         let welcome = try Welcome(decoding: frame.payload)
         guard welcome.version == linkProtocolVersion else { throw .invalidField }
-        largestFrame = welcome.largestFrame
-        sendHello(sequence: sequence)
-      case .lease: take(frame, at: now)
-      case .next: try answerNext(frame, at: now)
-      case .fetch: try answerFetch(frame, at: now)
-      case .receipt: try answerReceipt(frame)
+        largestFrame = min(Int(welcome.largestFrame), LinkPort.largestSent)
+        sendHello(sequence)
+      case .lease: take(frame)
+      case .next: code = answerNext(try Next(decoding: frame.payload), sequence)
+      case .fetch: code = answerFetch(try Fetch(decoding: frame.payload))
+      case .tally: code = answerTally(try TallyRequest(decoding: frame.payload), sequence)
+      case .receipt: answerReceipt(try Receipt(decoding: frame.payload), sequence)
       case .go:
-        if phase == .agent {
-          start(.hostSaidGo, sequence: sequence)
-        } else {
-          sendStarting(sequence: sequence)
-        }
-      case .hello, .offer, .none, .data, .leaseStatus, .done, .starting, .refused, .count, .tally:
-        refuse(frame, .unknownType)
+        if phase == .agent { start(.hostSaidGo, sequence) } else { sendStarting(sequence) }
+      default: refuse(frame, code)
       }
+      // A code that an answer left as it was stands for none.
+      if code != .unknownType { refuse(frame, code) }
     } catch {
       refuse(frame, .malformed)
     }
   }
 
   /// Says who the board is and what it holds.
-  func sendHello(sequence: UInt8) {
+  mutating func sendHello(_ sequence: UInt8) {
     let now = halMonotonicMicroseconds()
-    var hello = Hello()
-    hello.largestFrame = UInt16(LinkPort.largestSent)
-    hello.deviceID = deviceID
-    var header = DumpHeader(kind: .crash, key: DumpKey(bootCount: 0, sequence: 0))
-    header.describe(image: halImage())
-    hello.buildID = header.buildID
-    hello.imageVersion = header.version
-    hello.bootCount = bootCount
-    hello.resetCause = .current
+    withUnsafeMutablePointer(to: &hello.buildID) { halImage().describe($0) }
     hello.leaseState = gate.state(at: now)
     hello.leaseSeconds = gate.secondsLeft(at: now)
-    hello.nonce = nonce
-    hello.dumpsWaiting = ring?.countWaiting() ?? 0
+    hello.dumpsWaiting = UInt16(truncatingIfNeeded: ring?.count(.waiting) ?? 0)
     hello.uncapturedCrashes = gate.uncapturedCrashes
     hello.phase = phase
-    port.send(.hello, sequence: sequence) { hello.append(to: &$0) }
+    var frame = port.begin(.hello, sequence)
+    hello.append(to: &frame)
+    port.send(&frame)
   }
 
   /// Says that the application starts, or that it runs already.
-  func sendStarting(sequence: UInt8) {
-    port.send(.starting, sequence: sequence) { Starting(reason: startReason).append(to: &$0) }
+  func sendStarting(_ sequence: UInt8) {
+    var frame = port.begin(.starting, sequence)
+    frame.append(startReason.rawValue)
+    port.send(&frame)
   }
 
   /// Sends one DATA frame of what was fetched.
   mutating func sendFetched() {
-    let limit = min(Int(largestFrame), LinkPort.largestSent)
-    let content = UInt32(limit - FrameLimit.overhead - FrameLimit.dataPreamble)
-    guard let ring, let (range, length) = transfer.take(content) else { return }
-    guard gate.state(at: halMonotonicMicroseconds()) == .allowed else {
-      // The lease ended in the middle of the transfer.
+    let content = largestFrame - FrameLimit.overhead - FrameLimit.dataPreamble
+    guard let ring, let range = transfer.take(UInt32(content)) else { return }
+    let slot = ring.slot(range.slot)
+    // The lease may have ended in the middle of the transfer, or the dump gone.
+    guard isOpen, slot.state == .waiting, slot.key == range.key else {
       transfer.clear()
       return
     }
-    var chunk = InlineArray<16, UInt32>(repeating: 0)
-    var failed = false
-    port.send(.data, sequence: 0) { writer in
-      writer.append(range.transfer)
-      writer.append24(range.position)
-      var done: UInt32 = 0
-      while done < length, !failed {
-        let run = min(length - done, 64)
-        withUnsafeMutablePointer(to: &chunk) { pointer in
-          let bytes = UnsafeMutableRawBufferPointer(
-            start: UnsafeMutableRawPointer(pointer), count: Int(run))
-          do throws(FlashError) {
-            try ring.read(range.slot, at: range.position + done, into: bytes)
-            writer.append(UnsafeRawBufferPointer(bytes))
-          } catch {
-            failed = true
-          }
-        }
-        done += run
-      }
+    var frame = port.begin(.data, 0)
+    frame.append(range.transfer)
+    frame.append24(range.position)
+    let length = range.end - range.position
+    guard let place = frame.reserve(Int(length)) else { return }
+    do throws(FlashError) {
+      try ring.read(range.slot, at: range.position, place, count: length)
+      port.send(&frame)
+    } catch {
+      transfer.clear()
     }
-    if failed { transfer.clear() }
   }
+
+  private var isOpen: Bool { gate.state(at: halMonotonicMicroseconds()) == .allowed }
 
   private func refuse(_ frame: Frame, _ code: RefusalCode) {
-    port.send(.refused, sequence: frame.sequence) {
-      Refused(request: frame.type, code: code).append(to: &$0)
-    }
+    var answer = port.begin(.refused, frame.sequence)
+    answer.append(frame.type)
+    answer.append(code.rawValue)
+    port.send(&answer)
   }
 
-  private mutating func take(_ frame: Frame, at now: UInt64) {
-    var refusal = LeaseRefusal.accepted
-    do throws(LeaseRefusal) {
-      let lease = try Lease(decoding: frame.payload)
+  private mutating func take(_ frame: Frame) {
+    var refusal = Lease.check(frame.payload)
+    if refusal == .accepted, let start = frame.payload.baseAddress {
       // A host that missed the answer repeats the request: the answer is the same, the lease is not
-      // taken twice. The lease ends with its checksum; one over all of it would be a constant.
-      let check = frame.payload.baseAddress?.load32(at: frame.payload.count - 4)
+      // taken twice. A lease ends with its checksum; one over all of it would be a constant.
+      let check = (start + frame.payload.count - 4).loadUnaligned(as: UInt32.self)
       if check != lastLease {
-        try take(lease, at: now)
-        lastLease = check
+        refusal = accept(frame.payload)
+        if refusal == .accepted { lastLease = check }
       }
-    } catch {
-      refusal = error
     }
-    let status = LeaseStatus(
-      state: gate.state(at: now), refusal: refusal, secondsLeft: gate.secondsLeft(at: now))
-    port.send(.leaseStatus, sequence: frame.sequence) { status.append(to: &$0) }
+    let now = halMonotonicMicroseconds()
+    var answer = port.begin(.leaseStatus, frame.sequence)
+    answer.append(gate.state(at: now).rawValue)
+    answer.append(refusal.rawValue)
+    answer.append(gate.secondsLeft(at: now))
+    port.send(&answer)
   }
 
-  private mutating func take(_ lease: Lease, at now: UInt64) throws(LeaseRefusal) {
-    // Zeros mean that the board has no entropy: it never asked with a nonce.
-    guard nonce != LeaseNonce() else { throw .otherNonce }
-    try gate.accept(lease, deviceID: deviceID.bytes, nonce: nonce.bytes, at: now)
+  private mutating func accept(_ lease: UnsafeRawBufferPointer) -> LeaseRefusal {
+    let refusal = withUnsafePointer(to: &hello.deviceID) { id in
+      withUnsafePointer(to: &hello.nonce) { nonce in
+        // Zeros mean that the board has no entropy: it never asked with a nonce.
+        nonce.pointee == LeaseNonce()
+          ? .otherNonce
+          : withGuardedOpen {
+            gate.accept(lease, deviceID: id, nonce: nonce, at: halMonotonicMicroseconds())
+          }
+      }
+    }
+    guard refusal == .accepted else { return refusal }
     renewNonce()
-    if !lease.isAllowed { dropDumps() }
-  }
-
-  /// Consent was denied: what was captured under it is given up.
-  private mutating func dropDumps() {
-    LeftDump().clear()
-    transfer.clear()
-    // What flash does not release does not leave either: the gate is closed for forwarding.
-    ring?.releaseAll()
-  }
-
-  private func answerNext(_ frame: Frame, at now: UInt64) throws(LinkError) {
-    let next = try Next(decoding: frame.payload)
-    guard gate.state(at: now) == .allowed else {
-      refuse(frame, .noLease)
-      return
-    }
-    guard let ring, let slot = ring.next(after: next.after) else {
-      port.send(.none, sequence: frame.sequence) { _ in }
-      return
-    }
-    var prologue = InlineArray<32, UInt32>(repeating: 0)
-    withUnsafeMutablePointer(to: &prologue) { pointer in
-      let bytes = UnsafeMutableRawBufferPointer(
-        start: UnsafeMutableRawPointer(pointer), count: DumpPrologue.size)
-      do throws(FlashError) {
-        try ring.read(slot, at: 0, into: bytes)
-      } catch {
-        refuse(frame, .flashFailed)
-        return
+    if !isOpen {
+      // Consent was denied: what was captured under it is given up. What flash does not release does
+      // not leave either: the gate is closed for forwarding.
+      withGuardedOpen {
+        LeftDump().clear()
+        Breadcrumbs.clear()
       }
-      let offer = Offer(
-        key: slot.key, totalLength: slot.dumpLength, prologue: UnsafeRawBufferPointer(bytes))
-      port.send(.offer, sequence: frame.sequence) { offer.append(to: &$0) }
+      transfer.clear()
+      ring?.releaseAll()
     }
+    return refusal
   }
 
-  private mutating func answerFetch(_ frame: Frame, at now: UInt64) throws(LinkError) {
-    let fetch = try Fetch(decoding: frame.payload)
-    guard gate.state(at: now) == .allowed else {
-      refuse(frame, .noLease)
-      return
+  /// The answers below give the refusal to send, ``RefusalCode/unknownType`` when there is none.
+  private func answerNext(_ next: Next, _ sequence: UInt8) -> RefusalCode {
+    guard isOpen else { return .noLease }
+    do throws(FlashError) {
+      guard let ring, let slot = try ring.next(after: next.after) else {
+        sendNone(sequence)
+        return .unknownType
+      }
+      var frame = port.begin(.offer, sequence)
+      frame.append(ring.slot(slot).key)
+      frame.append(ring.slot(slot).dumpLength)
+      if let place = frame.reserve(DumpPrologue.size) {
+        try ring.read(slot, at: 0, place, count: UInt32(DumpPrologue.size))
+      }
+      port.send(&frame)
+    } catch {
+      return .flashFailed
     }
-    guard let slot = ring?.find(fetch.key), slot.state == .waiting else {
-      refuse(frame, .noSuchDump)
-      return
+    return .unknownType
+  }
+
+  private func sendNone(_ sequence: UInt8) {
+    var frame = port.begin(.none, sequence)
+    port.send(&frame)
+  }
+
+  private mutating func answerFetch(_ fetch: Fetch) -> RefusalCode {
+    guard isOpen else { return .noLease }
+    guard let ring, let index = ring.find(fetch.key), ring.slot(index).state == .waiting else {
+      return .noSuchDump
     }
-    guard fetch.length > 0, fetch.offset < slot.dumpLength,
-      fetch.length <= slot.dumpLength - fetch.offset
-    else {
-      refuse(frame, .outOfRange)
-      return
+    let length = ring.slot(index).dumpLength
+    guard fetch.length > 0, fetch.offset < length, fetch.length <= length - fetch.offset else {
+      return .outOfRange
     }
     transfer.add(
       FetchedRange(
-        slot: slot, transfer: fetch.transfer, position: fetch.offset,
+        slot: index, key: fetch.key, transfer: fetch.transfer, position: fetch.offset,
         end: fetch.offset + fetch.length))
+    return .unknownType
   }
 
-  private func answerReceipt(_ frame: Frame) throws(LinkError) {
-    let receipt = try Receipt(decoding: frame.payload)
+  private func answerReceipt(_ receipt: Receipt, _ sequence: UInt8) {
     var status = DoneStatus.done
-    if let ring, let slot = ring.find(receipt.key) {
-      if receipt.verdict != .notNow, slot.state == .waiting {
+    if let ring, let index = ring.find(receipt.key) {
+      if receipt.verdict != .notNow {
         do throws(FlashError) {
-          try ring.release(slot)
+          try ring.release(index)
         } catch {
           status = .flashFailed
         }
@@ -204,8 +189,45 @@ extension BootAgent {
     } else {
       status = .noSuchDump
     }
-    port.send(.done, sequence: frame.sequence) {
-      Done(key: receipt.key, status: status).append(to: &$0)
+    var frame = port.begin(.done, sequence)
+    frame.append(receipt.key)
+    frame.append(status.rawValue)
+    port.send(&frame)
+  }
+
+  private func answerTally(_ request: TallyRequest, _ sequence: UInt8) -> RefusalCode {
+    guard isOpen else { return .noLease }
+    var record = InlineArray<16, UInt32>(repeating: 0)
+    withUnsafeMutablePointer(to: &record) { pointer in
+      guard let log, let found = log.nextCrash(after: UInt32(request.position), pointer) else {
+        sendNone(sequence)
+        return
+      }
+      var count = CrashCount(record: pointer, total: found.total)
+      count.nextPosition = UInt16(truncatingIfNeeded: found.position)
+      if let last = LastCrash.find(count.fingerprint) {
+        count.lastBoot = last.boot
+        count.lastUptime = last.uptime
+      } else if count.count > 1 {
+        count.lastUptime = CrashCount.unknownUptime
+      }
+      var frame = port.begin(.count, sequence)
+      count.append(to: &frame)
+      port.send(&frame)
     }
+    return .unknownType
+  }
+}
+
+extension CrashCount {
+  /// What a record of the state log says.
+  fileprivate init(record: UnsafeRawPointer, total: UInt32) {
+    self.init(
+      nextPosition: 0,
+      fingerprint: Fingerprint(rawValue: record.load64(at: StateLog.At.fingerprint)),
+      firstBoot: record.load32(at: StateLog.At.firstBoot),
+      firstUptime: record.load32(at: StateLog.At.firstUptime),
+      lastBoot: record.load32(at: StateLog.At.lastBoot),
+      lastUptime: record.load32(at: StateLog.At.lastUptime), count: total)
   }
 }

@@ -11,9 +11,8 @@ import LinkProtocol
 /// ``poll(console:)`` from the application's own loop, at least every few minutes: it renews the lease
 /// and keeps uptime. Contexts: boot until the wait ends, then app.
 public struct BootAgent {
-  /// Time after reset for which the agent waits for the host's first frame, microseconds.
-  static let firstAnswer: UInt64 = 5_000_000
-  /// Silence of the host after which the application starts, microseconds.
+  /// Time after reset for which the agent waits for the host's first frame, and silence of the host
+  /// after which the application starts, microseconds.
   static let silence: UInt64 = 5_000_000
   /// Time after reset at which the application starts whatever happens, microseconds.
   static let longestStay: UInt64 = 60_000_000
@@ -24,15 +23,14 @@ public struct BootAgent {
 
   let gate: ConsentGate
   let ring: DumpRing?
-  let deviceID: DeviceID
-  /// This boot's number; 0 when flash could not tell.
-  public let bootCount: UInt32
-  var nonce = LeaseNonce()
+  let log: StateLog?
+  /// Who the board is and what it runs; the rest is filled in when it is said.
+  var hello = Hello()
   var port: LinkPort
   /// Where the start of the application stands.
   public internal(set) var phase = BootPhase.agent
   var startReason = StartReason.nothingToForward
-  var largestFrame = UInt16(FrameLimit.initial)
+  var largestFrame = FrameLimit.initial
   var transfer = TransferQueue()
   /// Checksum of the last lease that was accepted; `nil` before the first.
   var lastLease: UInt32?
@@ -40,27 +38,41 @@ public struct BootAgent {
   private var lastHeard: UInt64?
   private var nextHello: UInt64 = 0
 
+  /// This boot's number; 0 when flash could not tell.
+  public var bootCount: UInt32 { hello.bootCount }
+
   /// Starts the device side of Martlet for this boot: opens gate and uptime, counts the boot, stores
   /// what the last boot left in retained RAM, erases ahead and makes the fault path ready.
   ///
-  /// - Parameter slotSize: bytes of a ring slot, a whole number of sectors: the largest dump.
-  public init(slotSize: UInt32) {
+  /// - Parameters:
+  ///   - slotSize: bytes of a ring slot, a whole number of sectors: the largest dump. Images that share
+  ///     a ring use the same.
+  ///   - component: number of the image that runs, shown with its dumps: 0 application, 1 loader,
+  ///     others by agreement of the images.
+  public init(slotSize: UInt32, component: UInt8 = 0) {
     let geometry = halFlashGeometry()
-    gate = consentGate()
-    gate.start(afterPowerOn: halResetCause() == .powerOn)
-    ring = DumpRing(geometry: geometry, slotSize: slotSize)
-    bootCount = Self.countBoot(geometry)
-    deviceID = DeviceIdentity.find(geometry: geometry)
+    let gate = consentGate()
+    withGuardedOpen { gate.start(afterPowerOn: halResetCause() == .powerOn) }
+    self.gate = gate
     port = LinkPort()
+    ring = DumpRing(
+      geometry: geometry, slotSize: slotSize, table: halScratch().start + ScratchLayout.ring)
+    var log = StateLog(geometry: geometry)
+    log?.makeRoom(geometry: geometry)
+    hello.bootCount = log?.countBoot() ?? 0
+    hello.resetCause = .current
+    hello.largestFrame = UInt16(LinkPort.largestSent)
+    withUnsafeMutablePointer(to: &hello.deviceID) { DeviceIdentity.find(geometry, $0) }
+    var left = Leftovers(
+      gate: gate, ring: ring, log: log, bootCount: hello.bootCount, component: component)
+    left.keep()
+    self.log = left.log
+    left.prepareCapture()
     renewNonce()
-    ring?.settle()
-    storeLeftDump()
-    recordWatchdogReset()
-    prepareCapture()
   }
 
   /// Whether a dump waits to be forwarded.
-  public var hasDumps: Bool { ring?.next(after: DumpKey(bootCount: 0, sequence: 0)) != nil }
+  public var hasDumps: Bool { ring?.count(.waiting) ?? 0 > 0 }
 
   /// Waits for the host and serves it until the application should start: at once when no dump waits,
   /// within 5 s of reset when nobody answers, and when the host says GO otherwise.
@@ -81,18 +93,15 @@ public struct BootAgent {
 
   /// Says HELLO, and starts the application when there is nothing to wait for.
   mutating func greet() {
+    if !hasDumps { phase = .application }
     nextHello = halMonotonicMicroseconds() + Self.helloInterval
-    if !hasDumps {
-      phase = .application
-      startReason = .nothingToForward
-    }
-    sendHello(sequence: 0)
-    if phase == .application { sendStarting(sequence: 0) }
+    sendHello(0)
+    if phase == .application { sendStarting(0) }
   }
 
   /// One turn: takes bytes, answers frames, sends a piece of what was fetched, minds the time.
   mutating func step(console: (UInt8) -> Void) {
-    gate.clock.update(halMonotonicMicroseconds())
+    withGuardedOpen { gate.update(at: halMonotonicMicroseconds()) }
     for _ in 0..<Self.bytesPerStep {
       guard let received = port.receive() else { break }
       switch received {
@@ -102,10 +111,8 @@ public struct BootAgent {
         console(first)
         console(second)
       case .frame(let frame):
-        // Read anew for each frame: answers take time, and the gate's clock never goes back.
-        let heard = halMonotonicMicroseconds()
-        lastHeard = heard
-        answer(frame, at: heard)
+        lastHeard = halMonotonicMicroseconds()
+        answer(frame)
       }
     }
     sendFetched()
@@ -116,42 +123,29 @@ public struct BootAgent {
   }
 
   /// Starts the application and says so.
-  mutating func start(_ reason: StartReason, sequence: UInt8) {
+  mutating func start(_ reason: StartReason, _ sequence: UInt8) {
     phase = .application
     startReason = reason
-    sendStarting(sequence: sequence)
+    sendStarting(sequence)
   }
 
   private mutating func mindTime(_ now: UInt64) {
     if now >= Self.longestStay {
-      start(.timeLimit, sequence: 0)
-    } else if let lastHeard {
-      if now &- lastHeard >= Self.silence { start(.hostFellSilent, sequence: 0) }
-    } else if now >= Self.firstAnswer {
-      start(.nobodyAnswered, sequence: 0)
-    } else if now >= nextHello {
+      start(.timeLimit, 0)
+    } else if now &- (lastHeard ?? 0) >= Self.silence {
+      start(lastHeard == nil ? .nobodyAnswered : .hostFellSilent, 0)
+    } else if lastHeard == nil, now >= nextHello {
       nextHello = now + Self.helloInterval
-      sendHello(sequence: 0)
-    }
-  }
-
-  private static func countBoot(_ geometry: FlashGeometry) -> UInt32 {
-    guard let counter = BootCounter(geometry: geometry) else { return 0 }
-    do throws(FlashError) {
-      return try counter.countBoot()
-    } catch {
-      return 0
+      sendHello(0)
     }
   }
 
   /// Makes the next nonce. Without entropy it stays zeros and no lease is taken.
   mutating func renewNonce() {
-    nonce = LeaseNonce()
-    withUnsafeMutableBytes(of: &nonce.bytes) { bytes in
-      guard let base = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
-      if halEntropy(base, LeaseNonce.count) != .ok {
-        for i in 0..<LeaseNonce.count { bytes[i] = 0 }
-      }
+    withUnsafeMutablePointer(to: &hello.nonce) { pointer in
+      let raw = UnsafeMutableRawPointer(pointer)
+      let bytes = raw.assumingMemoryBound(to: UInt8.self)
+      if halEntropy(bytes, LeaseNonce.count) != .ok { raw.clear(LeaseNonce.count) }
     }
   }
 }

@@ -1,8 +1,15 @@
-// The board's end of the serial line: buffers in working RAM, bounded waits.
+// The board's end of the serial line: buffers in scratch RAM, bounded waits.
 
 import BoardHAL
-import CrashCapture
 import LinkProtocol
+
+/// How the agent divides the board's scratch RAM, bytes from its start.
+enum ScratchLayout {
+  /// A frame received, so placed that its payload, 3 bytes behind its start, is aligned to 4.
+  static let received = 1
+  static let sent = 260
+  static let ring = 1344
+}
 
 /// Sends frames and hands out what arrives. Contexts: boot, app.
 struct LinkPort {
@@ -18,13 +25,14 @@ struct LinkPort {
   private var receiver: FrameReceiver
   private let outgoing: UnsafeMutableRawBufferPointer
 
-  /// Takes its buffers from the board's working RAM.
+  /// Takes its buffers from the board's scratch RAM.
   init() {
-    let start = halWorking().start + WorkingLayout.agent
+    let start: UnsafeMutableRawPointer = halScratch().start
     receiver = FrameReceiver(
-      buffer: UnsafeMutableRawBufferPointer(start: start, count: Self.largestReceived))
+      buffer: UnsafeMutableRawBufferPointer(
+        start: start + ScratchLayout.received, count: Self.largestReceived))
     outgoing = UnsafeMutableRawBufferPointer(
-      start: start + Self.largestReceived, count: FrameLimit.encoded(Self.largestSent))
+      start: start + ScratchLayout.sent, count: FrameLimit.writing(Self.largestSent))
   }
 
   /// Takes one byte from the line; `nil` when none waits.
@@ -34,11 +42,14 @@ struct LinkPort {
     return receiver.receive(byte)
   }
 
-  /// Builds a frame with `body` and sends it. A frame that the line does not take is given up.
-  func send(_ type: FrameType, sequence: UInt8, _ body: (inout FrameWriter) -> Void) {
-    var writer = FrameWriter(type, sequence: sequence, into: outgoing)
-    body(&writer)
-    guard let length = writer.finish(),
+  /// Begins a frame; one at a time.
+  func begin(_ type: FrameType, _ sequence: UInt8) -> FrameWriter {
+    FrameWriter(type, sequence: sequence, into: outgoing)
+  }
+
+  /// Sends a frame. One that the line does not take is given up.
+  func send(_ frame: inout FrameWriter) {
+    guard let length = frame.finish(),
       let start = outgoing.baseAddress?.assumingMemoryBound(to: UInt8.self)
     else { return }
     write(UnsafeBufferPointer(start: start, count: length))
@@ -54,14 +65,14 @@ struct LinkPort {
       let taken = halSerialWrite(base + sent, bytes.count - sent)
       sent += taken
       attempts += 1
-      guard taken == 0 else {
+      if taken > 0 {
         attempts = 0
         since = halMonotonicMicroseconds()
-        continue
+      } else if attempts >= Self.mostAttempts
+        || halMonotonicMicroseconds() &- since >= Self.patience
+      {
+        return
       }
-      guard attempts < Self.mostAttempts,
-        halMonotonicMicroseconds() &- since < Self.patience
-      else { return }
     }
   }
 }

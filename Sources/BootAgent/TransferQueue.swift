@@ -1,10 +1,12 @@
 // The ranges that the host has asked for and the board still has to send.
 
-import DumpRing
+import DumpFormat
 
 /// One range of a dump to send.
 struct FetchedRange {
-  var slot: Slot
+  /// Number of the ring slot.
+  var slot: Int
+  var key: DumpKey
   var transfer: UInt8
   /// From the start of the dump, bytes.
   var position: UInt32
@@ -14,29 +16,32 @@ struct FetchedRange {
 /// At most 4 ranges of one transfer, in the order they were asked for.
 struct TransferQueue {
   private static let capacity = 4
-  private var ranges: InlineArray<4, FetchedRange?> = InlineArray(repeating: nil)
+  private var ranges = InlineArray<4, FetchedRange>(
+    repeating: FetchedRange(
+      slot: 0, key: DumpKey(bootCount: 0, sequence: 0), transfer: 0, position: 0, end: 0))
   private var count = 0
 
   /// Adds a range. One of another transfer drops what is queued; one too many is dropped, and the
   /// host asks again.
   mutating func add(_ range: FetchedRange) {
-    if count > 0, ranges[0]?.transfer != range.transfer { count = 0 }
+    if ranges[0].transfer != range.transfer { count = 0 }
     guard count < Self.capacity else { return }
     ranges[count] = range
     count += 1
   }
 
-  /// Takes the next run of at most `length` bytes to send.
-  mutating func take(_ length: UInt32) -> (range: FetchedRange, length: UInt32)? {
-    guard count > 0, let range = ranges[0] else { return nil }
-    let rest = range.end - range.position
-    if rest > length {
-      ranges[0]?.position += length
-      return (range, length)
+  /// Takes the next run of at most `length` bytes to send; its end is that of the run.
+  mutating func take(_ length: UInt32) -> FetchedRange? {
+    guard count > 0 else { return nil }
+    var range = ranges[0]
+    if range.end - range.position > length {
+      range.end = range.position + length
+      ranges[0].position = range.end
+    } else {
+      count -= 1
+      for i in 0..<count { ranges[i] = ranges[i + 1] }
     }
-    for i in 1..<Self.capacity { ranges[i - 1] = ranges[i] }
-    count -= 1
-    return (range, rest)
+    return range
   }
 
   /// Drops everything.

@@ -2,63 +2,98 @@
 
 import DumpFormat
 
-/// What an accepted lease leaves on the device, in RAM that a warm reset keeps, and the decision on
-/// it. Fails closed: anything that is not plainly a valid lease is none.
+/// What an accepted lease leaves on the device, and the uptime it is counted in, in RAM that a warm
+/// reset keeps; and the decision on it. Fails closed: anything that is not plainly a valid lease is
+/// none.
 ///
-/// 48 bytes: magic (4), state (1: a ``LeaseState``), dumps per fingerprint (1), reserved (2), epoch
-/// (4), crashes not captured (4), accepted at (8, uptime in microseconds), expires at (8, likewise),
-/// reserved (12), CRC-32C of the 44 before (4).
+/// The board counts from each reset only, so the record keeps the sum of the boots before. The
+/// microseconds between the last ``update(at:)`` and a reset are not counted; updates come with every
+/// poll and with every crash, and the gate's margin is hours.
+///
+/// What changes the record needs guarded memory to be open. Layout: docs/formats/ring.md, Retained RAM.
 public struct ConsentGate {
-  /// Bytes of retained RAM: the gate's own and the clock's behind them.
-  public static let size = recordSize + RetainedClock.size
-  private static let recordSize = 48
-  /// "MGAT", little endian.
-  private static let magic: UInt32 = 0x5441_474D
+  /// Bytes of retained RAM.
+  public static let size = 56
 
-  public let clock: RetainedClock
+  /// "MGT2", little endian.
+  private static let magic: UInt32 = 0x3254_474D
+  private enum At {
+    static let state = 4
+    static let dumpsPerFingerprint = 5
+    static let clockFault = 6
+    static let epoch = 8
+    static let uncaptured = 12
+    static let acceptedAt = 16
+    static let expiresAt = 24
+    /// Uptime at the start of this boot. Wraps: after a fault of the clock it lies before zero.
+    static let base = 32
+    /// Uptime at the last update.
+    static let last = 40
+    static let crc = 48
+  }
+
   private let memory: UnsafeMutableRawPointer
 
   /// - Parameter memory: ``size`` bytes of retained RAM, aligned to 8.
-  public init(memory: UnsafeMutableRawPointer) {
-    self.memory = memory
-    clock = RetainedClock(memory: memory + Self.recordSize)
-  }
+  public init(memory: UnsafeMutableRawPointer) { self.memory = memory }
 
-  /// Starts a boot: after a cold start, or when either record is not intact, the gate is closed
-  /// until the next lease. Call before anything else; once more during a boot only shortens a lease.
+  // MARK: - Time
+
+  /// Starts a boot: after a cold start, or when the record is not intact, the gate is closed until the
+  /// next lease and uptime counts from zero. Call before anything else; once more during a boot only
+  /// shortens a lease. Changes the record.
   ///
-  /// - Parameter afterPowerOn: the board knows that power was away.
+  /// - Parameter afterPowerOn: power was away. RAM may have kept its content all the same, but
+  ///   nobody knows for how long.
   public func start(afterPowerOn: Bool) {
-    let isWarm = clock.start(afterPowerOn: afterPowerOn)
-    guard isWarm, isIntact else {
-      write(state: .suspended, dumpsPerFingerprint: 0, epoch: 0, acceptedAt: 0, expiresAt: 0)
+    guard !afterPowerOn, isIntact else {
+      reset(state: .suspended, base: 0)
       return
     }
+    memory.store64(bytes.load64(at: At.last), at: At.base)
+    seal()
   }
 
+  /// Microseconds since power-on, when `monotonic` have passed since this reset.
+  public func uptime(at monotonic: UInt64) -> UInt64 { bytes.load64(at: At.base) &+ monotonic }
+
+  /// Brings the kept uptime up to date. A `monotonic` that lies before an earlier one closes the gate
+  /// until the next lease. Changes the record.
+  public func update(at monotonic: UInt64) {
+    guard isIntact else { return }
+    let now = uptime(at: monotonic)
+    if now < bytes.load64(at: At.last) {
+      memory.store8(1, at: At.clockFault)
+    } else {
+      memory.store64(now, at: At.last)
+    }
+    seal()
+  }
+
+  // MARK: - The decision
+
   /// Whether the gate is open at `monotonic` microseconds since this reset, and if not why.
-  /// Callable in the fault path.
   public func state(at monotonic: UInt64) -> LeaseState {
-    let now = clock.update(monotonic)
-    guard isIntact, let stored = LeaseState(rawValue: bytes.load8(at: 4)) else { return .none }
+    guard isIntact, let stored = LeaseState(rawValue: bytes.load8(at: At.state)) else {
+      return .none
+    }
     guard stored == .allowed else { return stored }
-    guard !clock.hasRunBackwards, now >= bytes.load64(at: 16) else { return .clockFault }
-    guard now < bytes.load64(at: 24) else { return .expired }
-    return .allowed
+    guard !isClockWrong(at: monotonic) else { return .clockFault }
+    return uptime(at: monotonic) < bytes.load64(at: At.expiresAt) ? .allowed : .expired
   }
 
   /// Seconds for which the gate stays open; 0 when it is closed.
   public func secondsLeft(at monotonic: UInt64) -> UInt32 {
     guard state(at: monotonic) == .allowed else { return 0 }
-    return wholeSeconds(bytes.load64(at: 24) - clock.update(monotonic))
+    return wholeSeconds(bytes.load64(at: At.expiresAt) &- uptime(at: monotonic))
   }
 
   /// Epoch of the last lease accepted since power-on; 0 before the first.
-  public var epoch: UInt32 { isIntact ? bytes.load32(at: 8) : 0 }
+  public var epoch: UInt32 { isIntact ? bytes.load32(at: At.epoch) : 0 }
 
   /// How many dumps of one fingerprint to keep.
   public var dumpsPerFingerprint: UInt8 {
-    let asked = isIntact ? bytes.load8(at: 5) : 0
+    let asked = isIntact ? bytes.load8(at: At.dumpsPerFingerprint) : 0
     return asked == 0 ? Self.defaultDumpsPerFingerprint : asked
   }
 
@@ -66,67 +101,100 @@ public struct ConsentGate {
   public static let defaultDumpsPerFingerprint: UInt8 = 3
 
   /// Crashes that were not captured for want of consent, since the last lease.
-  public var uncapturedCrashes: UInt32 { isIntact ? bytes.load32(at: 12) : 0 }
+  public var uncapturedCrashes: UInt32 { isIntact ? bytes.load32(at: At.uncaptured) : 0 }
 
-  /// Counts a crash that was not captured for want of consent. Callable in the fault path.
+  /// Counts a crash that was not captured for want of consent. Changes the record.
   public func countUncaptured() {
-    if !isIntact {
-      write(state: .none, dumpsPerFingerprint: 0, epoch: 0, acceptedAt: 0, expiresAt: 0)
-    }
-    let count = bytes.load32(at: 12)
-    if count < .max { memory.store32(count + 1, at: 12) }
+    if !isIntact { reset(state: .none, base: 0) }
+    let count = bytes.load32(at: At.uncaptured)
+    if count < .max { memory.store32(count + 1, at: At.uncaptured) }
     seal()
   }
 
-  /// Holds a lease against this device and the nonce it asked with, and takes it over.
+  // MARK: - A new lease
+
+  /// Holds a lease against this device and the nonce it asked with, and takes it over. Changes the
+  /// record.
   ///
-  /// - Parameter monotonic: microseconds since this reset; the lifetime counts from here.
+  /// - Parameters:
+  ///   - lease: bytes as they arrived; any are safe to pass.
+  ///   - deviceID: 64 bytes.
+  ///   - nonce: 16 bytes.
+  ///   - monotonic: microseconds since this reset; the lifetime counts from here.
+  /// - Returns: ``LeaseRefusal/accepted``, or why the lease was not taken.
   public func accept(
-    _ lease: Lease, deviceID: InlineArray<64, UInt8>, nonce: InlineArray<16, UInt8>,
+    _ lease: UnsafeRawBufferPointer, deviceID: UnsafeRawPointer, nonce: UnsafeRawPointer,
     at monotonic: UInt64
-  ) throws(LeaseRefusal) {
-    for i in 0..<Lease.deviceIDSize where lease.deviceID[i] != deviceID[i] {
-      throw .otherDevice
+  ) -> LeaseRefusal {
+    let flaw = Lease.check(lease)
+    guard flaw == .accepted, let base = lease.baseAddress else { return flaw }
+    guard areSame(base + LeaseLayout.deviceID, deviceID, count: Lease.deviceIDSize) else {
+      return .otherDevice
     }
-    for i in 0..<Lease.nonceSize where lease.nonce[i] != nonce[i] { throw .otherNonce }
-    guard lease.lifetime <= Lease.longestLifetime else { throw .lifetimeTooLong }
-    guard lease.epoch >= epoch else { throw .olderEpoch }
-    // What the clock has counted means nothing after a fault; the new lease counts from zero.
-    if clock.hasRunBackwards { clock.restart(at: monotonic) }
-    let now = clock.update(monotonic)
-    write(
-      state: lease.isAllowed ? .allowed : .denied, dumpsPerFingerprint: lease.dumpsPerFingerprint,
-      epoch: lease.epoch, acceptedAt: now,
-      expiresAt: lease.isAllowed ? now &+ UInt64(widening: lease.lifetime) &* 1_000_000 : now)
+    guard areSame(base + LeaseLayout.nonce, nonce, count: Lease.nonceSize) else {
+      return .otherNonce
+    }
+    let newEpoch = base.load32(at: LeaseLayout.epoch)
+    guard newEpoch >= epoch else { return .olderEpoch }
+    // What a wrong clock has counted means nothing; the new lease counts from zero.
+    var start = bytes.load64(at: At.base)
+    if !isIntact || isClockWrong(at: monotonic) { start = 0 &- monotonic }
+    let isAllowed = base.load8(at: LeaseLayout.verdict) == 1
+    reset(state: isAllowed ? .allowed : .denied, base: start)
+    let now = start &+ monotonic
+    memory.store8(
+      base.load8(at: LeaseLayout.dumpsPerFingerprint), at: At.dumpsPerFingerprint)
+    memory.store32(newEpoch, at: At.epoch)
+    memory.store64(now, at: At.last)
+    memory.store64(now, at: At.acceptedAt)
+    let lifetime = base.load32(at: LeaseLayout.lifetime)
+    memory.store64(now &+ UInt64(widening: lifetime) &* 1_000_000, at: At.expiresAt)
+    seal()
+    return .accepted
   }
+
+  // MARK: - The record
 
   private var bytes: UnsafeRawPointer { UnsafeRawPointer(memory) }
 
   private var isIntact: Bool {
-    bytes.load32(at: 0) == Self.magic && bytes.load32(at: 44) == checksum
+    bytes.load32(at: 0) == Self.magic && bytes.load32(at: At.crc) == checksum
   }
 
-  private var checksum: UInt32 {
-    CRC32C.checksum(UnsafeRawBufferPointer(start: memory, count: 44))
+  private func isClockWrong(at monotonic: UInt64) -> Bool {
+    let now = uptime(at: monotonic)
+    return bytes.load8(at: At.clockFault) != 0 || now < bytes.load64(at: At.last)
+      || now < bytes.load64(at: At.acceptedAt)
   }
 
-  private func seal() { memory.store32(checksum, at: 44) }
+  private var checksum: UInt32 { CRC32C.checksum(memory, count: At.crc) }
 
-  private func write(
-    state: LeaseState, dumpsPerFingerprint: UInt8, epoch: UInt32, acceptedAt: UInt64,
-    expiresAt: UInt64
-  ) {
+  private func seal() { memory.store32(checksum, at: At.crc) }
+
+  /// A record without a lease, uptime counted from `base`.
+  private func reset(state: LeaseState, base: UInt64) {
+    memory.clear(At.crc)
     memory.store32(Self.magic, at: 0)
-    memory.store8(state.rawValue, at: 4)
-    memory.store8(dumpsPerFingerprint, at: 5)
-    memory.store16(0, at: 6)
-    memory.store32(epoch, at: 8)
-    memory.store32(0, at: 12)
-    memory.store64(acceptedAt, at: 16)
-    memory.store64(expiresAt, at: 24)
-    memory.store32(0, at: 32)
-    memory.store32(0, at: 36)
-    memory.store32(0, at: 40)
+    memory.store8(state.rawValue, at: At.state)
+    memory.store64(base, at: At.base)
+    memory.store64(base, at: At.last)
     seal()
   }
+}
+
+/// Whole seconds in `microseconds`; `UInt32.max` when there are more. It subtracts powers of two, so
+/// that a device without a 64-bit division needs none.
+public func wholeSeconds(_ microseconds: UInt64) -> UInt32 {
+  var rest = microseconds
+  var seconds: UInt32 = 0
+  var step: UInt32 = 1 << 31
+  while step > 0 {
+    let part = UInt64(widening: step) &* 1_000_000
+    if rest >= part {
+      rest &-= part
+      seconds |= step
+    }
+    step >>= 1
+  }
+  return rest >= 1_000_000 ? .max : seconds
 }

@@ -7,8 +7,20 @@ import DumpFormat
 /// - 1: first version.
 public let leaseFormatVersion: UInt8 = 1
 
+/// Where a lease's fields lie, bytes from its start.
+enum LeaseLayout {
+  static let signature = 3
+  static let verdict = 4
+  static let dumpsPerFingerprint = 5
+  static let extensions = 6
+  static let nonce = 8
+  static let epoch = 24
+  static let lifetime = 28
+  static let deviceID = 32
+}
+
 /// A lease whose bytes are in order. Whether it is for this device and this request is held against
-/// both in ``ConsentGate/accept(_:)``.
+/// both in ``ConsentGate/accept(_:deviceID:nonce:at:)``.
 public struct Lease: Sendable {
   /// Bytes in front of the extensions.
   public static let fixedSize = 96
@@ -63,25 +75,40 @@ public struct Lease: Sendable {
     bytes.store32(CRC32C.checksum(covered), at: Self.fixedSize)
   }
 
-  /// Reads a lease. Any bytes are safe to pass.
-  public init(decoding bytes: UnsafeRawBufferPointer) throws(LeaseRefusal) {
+  /// What is wrong with a lease's bytes, whoever it is for. Any bytes are safe to pass.
+  public static func check(_ bytes: UnsafeRawBufferPointer) -> LeaseRefusal {
     guard bytes.count >= Self.fixedSize + 4, bytes.count <= Self.largestSize,
       let base = bytes.baseAddress, base.load16(at: 0) == Self.magic
-    else { throw .malformed }
-    guard base.load8(at: 2) == leaseFormatVersion else { throw .otherVersion }
-    guard base.load8(at: 3) == 0 else { throw .signature }
-    let covered = Self.fixedSize + Int(base.load16(at: 6))
-    guard covered + 4 == bytes.count else { throw .malformed }
-    let crc = CRC32C.checksum(UnsafeRawBufferPointer(start: base, count: covered))
-    guard crc == base.load32(at: covered) else { throw .damaged }
-    let verdict = base.load8(at: 4)
-    guard verdict <= 1 else { throw .malformed }
-    isAllowed = verdict == 1
-    dumpsPerFingerprint = base.load8(at: 5)
-    nonce = (base + 8).loadUnaligned(as: InlineArray<16, UInt8>.self)
-    epoch = base.load32(at: 24)
-    lifetime = base.load32(at: 28)
-    deviceID = (base + 32).loadUnaligned(as: InlineArray<64, UInt8>.self)
-    guard lifetime <= Self.longestLifetime else { throw .lifetimeTooLong }
+    else { return .malformed }
+    guard base.load8(at: 2) == leaseFormatVersion else { return .otherVersion }
+    guard base.load8(at: LeaseLayout.signature) == 0 else { return .signature }
+    let covered = Self.fixedSize + Int(base.load16(at: LeaseLayout.extensions))
+    guard covered + 4 == bytes.count else { return .malformed }
+    // Extensions may have any length.
+    guard CRC32C.checksum(base, count: covered) == check(at: base + covered) else {
+      return .damaged
+    }
+    guard base.load8(at: LeaseLayout.verdict) <= 1 else { return .malformed }
+    guard base.load32(at: LeaseLayout.lifetime) <= Self.longestLifetime else {
+      return .lifetimeTooLong
+    }
+    return .accepted
+  }
+
+  /// Four bytes at any address.
+  private static func check(at bytes: UnsafeRawPointer) -> UInt32 {
+    UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self))
+  }
+
+  /// Reads a lease. Any bytes are safe to pass.
+  public init(decoding bytes: UnsafeRawBufferPointer) throws(LeaseRefusal) {
+    let flaw = Self.check(bytes)
+    guard flaw == .accepted, let base = bytes.baseAddress else { throw flaw }
+    isAllowed = base.load8(at: LeaseLayout.verdict) == 1
+    dumpsPerFingerprint = base.load8(at: LeaseLayout.dumpsPerFingerprint)
+    nonce = (base + LeaseLayout.nonce).loadUnaligned(as: InlineArray<16, UInt8>.self)
+    epoch = base.load32(at: LeaseLayout.epoch)
+    lifetime = base.load32(at: LeaseLayout.lifetime)
+    deviceID = (base + LeaseLayout.deviceID).loadUnaligned(as: InlineArray<64, UInt8>.self)
   }
 }

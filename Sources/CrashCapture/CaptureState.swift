@@ -4,15 +4,9 @@ import BoardHAL
 import DumpFormat
 import DumpRing
 
-/// A run of memory that the application wants in its dumps.
-struct RegisteredRegion {
-  var address: UInt32
-  var length: UInt32
-  var id: UInt16
-}
-
-/// The fault path's state. Zero at every start, which means: not prepared, nothing registered.
-struct CaptureState {
+/// The fault path's state. Zero at every start, which means: not prepared, nothing registered. Changes
+/// want guarded memory to be open.
+public struct CaptureState {
   /// ``preparedMark`` once the boot agent has prepared a capture.
   var prepared: UInt32
   var bootCount: UInt32
@@ -20,19 +14,23 @@ struct CaptureState {
   var slotOffset: UInt32
   /// Bytes of the slot.
   var slotSize: UInt32
-  /// Bytes of the interrupted stack that a dump holds at most.
+  /// Bytes of the interrupted stack that a dump holds at most, less the default; wraps.
   var stackLimit: UInt32
-  var regionCount: UInt32
-  var regions: InlineArray<8, RegisteredRegion>
+  var component: UInt8
+  var hasLog: Bool
+  var regionCount: UInt8
+  var redactionCount: UInt8
+  var log: StateLog
 
   static let preparedMark: UInt32 = 0x5052_4550
   static let noSlot: UInt32 = .max
-  static let mostRegions: UInt32 = 8
+  /// Most registered regions, and most redacted runs.
+  static let mostRuns = 8
 
-  /// The writer's page behind a state, ``DumpWriter/pageSize`` bytes.
-  static func page(behind state: UnsafeMutablePointer<CaptureState>) -> UnsafeMutableRawPointer {
-    UnsafeMutableRawPointer(state) + WorkingLayout.page
-  }
+  /// Bytes of a registered region: address, length, and id in the upper half of a word.
+  static let regionStride = 12
+  /// Bytes of working RAM that the state takes, the runs behind it included.
+  static let size = 256
 
   /// The one in this board's working RAM.
   static var current: UnsafeMutablePointer<CaptureState> {
@@ -40,10 +38,27 @@ struct CaptureState {
   }
 }
 
-/// How the modules share the board's working RAM, bytes from its start.
-public enum WorkingLayout {
-  /// Where the fault path's page begins; ``CaptureState`` lies in front of it.
-  static let page = 256
-  /// Where the boot agent's buffers begin.
-  public static let agent = 1024
+extension UnsafeMutablePointer<CaptureState> {
+  /// Up to 8 registered regions, ``CaptureState/regionStride`` bytes each.
+  var regions: UnsafeMutableRawPointer { UnsafeMutableRawPointer(self) + 64 }
+  /// Up to 8 redacted runs: address and length of each.
+  var redactions: UnsafeMutableRawPointer { UnsafeMutableRawPointer(self) + 192 }
+  /// The writer's page, behind the state.
+  var page: UnsafeMutableRawPointer { UnsafeMutableRawPointer(self) + CaptureState.size }
+}
+
+extension ResetCause {
+  /// Why this boot started. Contexts: boot, app, fault.
+  public static var current: ResetCause {
+    ResetCause(rawValue: halResetCause().rawValue) ?? .unknown
+  }
+}
+
+/// Does something with guarded memory open. Contexts: boot, app, fault.
+@inline(__always)
+public func withGuardedOpen<Result>(_ body: () -> Result) -> Result {
+  let token = halOpenGuarded()
+  let result = body()
+  halCloseGuarded(token)
+  return result
 }

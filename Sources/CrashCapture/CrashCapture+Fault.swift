@@ -5,164 +5,225 @@ import ConsentLease
 import DumpFormat
 import DumpRing
 
-/// Entered by the board's fault entry on the private stack, interrupts masked.
+/// Entered by the board's fault entry on the private stack, interrupts masked, guarded memory open.
 @c @implementation
 public func martlet_capture_fault(_ context: UnsafePointer<FaultContext>?) {
   guard let context else { return }
   halWatchdogFeed()
-  let gate = consentGate()
-  let monotonic = halMonotonicMicroseconds()
   let state = CaptureState.current
   let isPrepared = state.pointee.prepared == CaptureState.preparedMark
+  // Whatever happens from here on: the slot is used up.
+  state.pointee.prepared = 0
+  let gate = consentGate()
+  let monotonic = halMonotonicMicroseconds()
   // A crash before the boot agent: nobody has told the clock that a new boot counts from zero.
-  if !isPrepared { gate.start(afterPowerOn: halResetCause() == .powerOn) }
+  if !isPrepared, !context.pointee.isNested {
+    gate.start(afterPowerOn: halResetCause() == .powerOn)
+  }
+  gate.update(at: monotonic)
   guard gate.state(at: monotonic) == .allowed else {
+    Breadcrumbs.clear()
     gate.countUncaptured()
     return
   }
-  var header = describe(context, gate: gate, uptime: gate.clock.update(monotonic))
-  guard isPrepared else {
-    header.isRegisterOnly = true
-    leave(context, header)
-    return
+  var record = CrashRecord(context, state, gate, gate.uptime(at: monotonic))
+  if isPrepared, record.keepInFlash() { return }
+  record.leave()
+}
+
+/// One crash on its way into a dump.
+private struct CrashRecord {
+  let context: UnsafePointer<FaultContext>
+  let state: UnsafeMutablePointer<CaptureState>
+  let gate: ConsentGate
+  let uptime: UInt64
+  let image = halImage()
+  let kind: CrashKind
+  let fingerprint: Fingerprint
+
+  init(
+    _ context: UnsafePointer<FaultContext>, _ state: UnsafeMutablePointer<CaptureState>,
+    _ gate: ConsentGate, _ uptime: UInt64
+  ) {
+    self.context = context
+    self.state = state
+    self.gate = gate
+    self.uptime = uptime
+    kind = context.pointee.kind
+    let isKnown = context.pointee.hasFrame
+    fingerprint = image.fingerprint(
+      kind, pc: isKnown ? context.pointee.pc &- image.codeStart : .max,
+      lr: isKnown ? context.pointee.lr &- image.codeStart : .max)
   }
-  if !context.pointee.isNested, state.pointee.slotOffset != CaptureState.noSlot {
+
+  /// Counts the crash and, unless its fingerprint has been kept often enough, stores a dump. Answers
+  /// whether nothing is left to do.
+  mutating func keepInFlash() -> Bool {
+    guard state.pointee.hasLog else { return store() }
+    let seen = state.pointee.log.find(fingerprint)
+    if seen?.total(fingerprint) ?? 0 < UInt32(gate.dumpsPerFingerprint), !store() { return false }
+    let seconds = wholeSeconds(uptime)
+    let boot = state.pointee.bootCount
+    _ = state.pointee.log.count(fingerprint, in: seen, boot: boot, uptime: seconds)
+    LastCrash.note(fingerprint, boot: boot, uptime: seconds)
+    return true
+  }
+
+  private func store() -> Bool {
+    guard !context.pointee.isNested, state.pointee.slotOffset != CaptureState.noSlot else {
+      return false
+    }
     var writer = DumpWriter(
-      sink: .slot(state.pointee.slotOffset),
-      room: state.pointee.slotSize &- SlotLayout.dump, page: CaptureState.page(behind: state))
+      slot: state.pointee.slotOffset, size: state.pointee.slotSize, page: state.page)
+    fillHeader(flags: 0)
+    writer.begin()
+    writeRegisters(&writer)
+    Breadcrumbs.write(to: &writer)
+    writeMemory(&writer)
     do throws(FlashError) {
-      try writer.begin(header)
-      writeRegisters(context, &writer)
-      writeMemory(context, state, &writer)
       try writer.finish()
-      return
+      return true
     } catch {
       // Flash gave up: what retained RAM holds survives the reset.
-    }
-  }
-  header.isRegisterOnly = true
-  leave(context, header)
-}
-
-/// The dump's header, from what the board and the gate know.
-private func describe(
-  _ context: UnsafePointer<FaultContext>, gate: ConsentGate, uptime: UInt64
-) -> DumpHeader {
-  let image = halImage()
-  let kind = context.pointee.kind
-  var header = DumpHeader(
-    kind: kind,
-    key: DumpKey(bootCount: CaptureState.current.pointee.bootCount, sequence: 1))
-  header.isNested = context.pointee.isNested
-  header.uptime = uptime
-  header.describe(image: image)
-  let known = context.pointee.hasFrame
-  header.fingerprint = Fingerprint(
-    buildID: header.buildID, kind: kind,
-    pc: known ? context.pointee.pc &- image.codeStart : nil,
-    lr: known ? context.pointee.lr &- image.codeStart : nil)
-  header.resetCause = .current
-  header.consentEpoch = gate.epoch
-  return header
-}
-
-extension DumpHeader {
-  /// Fills in build-id and version from the running image.
-  public mutating func describe(image: HALImage) {
-    if let id = image.buildID, image.buildIDLength >= UInt32(BuildID.count) {
-      buildID = BuildID(at: id)
-    }
-    guard let text = image.version else { return }
-    for i in 0..<15 {
-      let byte = UInt8(bitPattern: text[i])
-      if byte == 0 { break }
-      version[i] = byte
-    }
-  }
-}
-
-extension ResetCause {
-  /// Why this boot started. Contexts: boot, app, fault.
-  public static var current: ResetCause {
-    ResetCause(rawValue: halResetCause().rawValue) ?? .unknown
-  }
-}
-
-/// Leaves a register-only dump in retained RAM, for the boot agent to store.
-private func leave(_ context: UnsafePointer<FaultContext>, _ header: DumpHeader) {
-  let left = LeftDump()
-  var writer = DumpWriter(
-    sink: .memory(left.start), room: UInt32(RetainedLayout.leftDumpCapacity),
-    page: CaptureState.page(behind: CaptureState.current))
-  do throws(FlashError) {
-    try writer.begin(header)
-    writeRegisters(context, &writer)
-    let length = try writer.finish()
-    left.mark(length: Int(length))
-  } catch {
-    // Memory does not fail.
-  }
-}
-
-private func writeRegisters(
-  _ context: UnsafePointer<FaultContext>, _ writer: inout DumpWriter
-) {
-  // The context's words lie in the order of the blocks: 26 core, 8 fault status, 33 floating point.
-  let words = UnsafeRawPointer(context)
-  writer.add(.core, words, 26 * 4)
-  writer.add(.faultStatus, words + 26 * 4, 8 * 4)
-  if context.pointee.hasFloatingPoint { writer.add(.floatingPoint, words + 34 * 4, 33 * 4) }
-  let image = halImage()
-  var code: (UInt32, UInt32) = (image.codeStart.littleEndian, image.codeLength.littleEndian)
-  withUnsafeBytes(of: &code) { bytes in
-    if let base = bytes.baseAddress { writer.add(.image, base, 8) }
-  }
-  // Last, because it is the one that may not fit in retained RAM.
-  if let trap = context.pointee.trap, trap == trapCrash || trap == trapAssertion {
-    var length = context.pointee.r.1
-    if length > UInt32(BlockHeader.longestReason) { length = UInt32(BlockHeader.longestReason) }
-    if let text = halReadable(context.pointee.r.0, &length) {
-      writer.add(.reason, text, length)
-    }
-  }
-}
-
-private func writeMemory(
-  _ context: UnsafePointer<FaultContext>, _ state: UnsafeMutablePointer<CaptureState>,
-  _ writer: inout DumpWriter
-) {
-  // An address that nobody can read leaves no block: a stack pointer that lies is not followed.
-  writer.addMemory(
-    context.pointee.sp, state.pointee.stackLimit, role: .interruptedStack, id: 0)
-  var count = state.pointee.regionCount
-  if count > CaptureState.mostRegions { count = CaptureState.mostRegions }
-  for i in 0..<Int(count) {
-    let region = state.pointee.regions[i]
-    writer.addMemory(region.address, region.length, role: .registeredRegion, id: region.id)
-  }
-}
-
-extension DumpWriter {
-  /// Adds a block of `length` bytes at `start`.
-  mutating func add(_ type: BlockType, _ start: UnsafeRawPointer, _ length: UInt32) {
-    guard length > 0 else { return }
-    if beginBlock(type, content: length) > 0 {
-      append(UnsafeRawBufferPointer(start: start, count: Int(length)))
+      return false
     }
   }
 
-  /// Adds as much of a run of board memory as can be read, at most `limit` bytes.
-  mutating func addMemory(_ address: UInt32, _ limit: UInt32, role: MemoryRole, id: UInt16) {
+  /// Leaves a register-only dump in retained RAM, for the boot agent to store and count.
+  func leave() {
+    let left = LeftDump()
+    var writer = DumpWriter(memory: left.start, size: UInt32(LeftDump.capacity), page: state.page)
+    fillHeader(
+      flags: context.pointee.isNested
+        ? PrologueLayout.registerOnly | PrologueLayout.nested : PrologueLayout.registerOnly)
+    writer.begin()
+    writeRegisters(&writer)
+    left.finish(&writer)
+  }
+
+  private func fillHeader(flags: UInt8) {
+    let page = state.page
+    image.fillHeader(
+      page, kind, fingerprint, boot: state.pointee.bootCount, sequence: 1, uptime: uptime,
+      epoch: gate.epoch)
+    page.store8(flags, at: PrologueLayout.flags)
+    page.store8(halResetCause().rawValue, at: PrologueLayout.resetCause)
+    page.store8(state.pointee.component, at: PrologueLayout.component)
+  }
+
+  private func writeRegisters(_ writer: inout DumpWriter) {
+    // The context's words lie in the order of the blocks.
+    let words = UnsafeRawPointer(context)
+    writer.add(.core, words, length: 26 * 4)
+    writer.add(.faultStatus, words + 26 * 4, length: 8 * 4)
+    if context.pointee.hasFloatingPoint {
+      writer.add(.floatingPoint, words + 34 * 4, length: 33 * 4)
+    }
+    let regions = min(
+      context.pointee.mpuType >> 8 & 0xFF, UInt32(MARTLET_CONTEXT_MPU_REGIONS))
+    writer.add(.mpu, words + 67 * 4, length: 8 + 8 * regions)
+    let lines = min(context.pointee.nvicWords, UInt32(MARTLET_CONTEXT_NVIC_WORDS))
+    writer.add(.nvic, words + 85 * 4, length: 4 + 12 * lines)
+    writer.add(.sysTick, words + 110 * 4, length: 16)
+    var code = (image.codeStart.littleEndian, image.codeLength.littleEndian)
+    withUnsafePointer(to: &code) { writer.add(.image, $0, length: 8) }
+    // Last, because it is the one that may not fit in retained RAM.
+    if let trap = context.pointee.trap, trap == trapCrash || trap == trapAssertion {
+      var length = min(context.pointee.r.1, UInt32(BlockHeader.longestReason))
+      if let text = halReadable(context.pointee.r.0, &length) {
+        writer.add(.reason, text, length: length)
+      }
+    }
+  }
+
+  private func writeMemory(_ writer: inout DumpWriter) {
+    let count = UInt32(state.pointee.redactionCount)
+    writer.add(.redaction, state.redactions, length: 8 &* count)
+    write(
+      context.pointee.sp, state.pointee.stackLimit &+ CrashCapture.defaultStackLimit,
+      UInt32(MemoryRole.interruptedStack.rawValue), &writer)
+    for i in 0..<Int(state.pointee.regionCount) {
+      let region = state.regions + i * CaptureState.regionStride
+      write(
+        region.load32(at: 0), region.load32(at: 4),
+        UInt32(MemoryRole.registeredRegion.rawValue) | region.load32(at: 8), &writer)
+    }
+  }
+
+  /// Writes as much of a run of memory as can be read. An address that nobody can read leaves no block:
+  /// a stack pointer that lies is not followed.
+  private func write(
+    _ address: UInt32, _ limit: UInt32, _ label: UInt32, _ writer: inout DumpWriter
+  ) {
     var length = limit
     guard let start = halReadable(address, &length), length > 0 else { return }
+    var type = UInt32(BlockType.memory.rawValue)
+    redact(nil, address, length) { type |= BlockHeader.redactedFlag }
     let preamble = UInt32(BlockHeader.memoryPreamble)
-    guard beginBlock(.memory, content: length + preamble, required: preamble + 4) > 0 else {
-      return
+    let taken = writer.open(type, length &+ preamble)
+    guard taken > preamble else { return }
+    writer.word(address)
+    writer.word(label)
+    writer.append(start, taken &- preamble) { copy, at, count in
+      redact(copy, address &+ at, count) {}
     }
-    var head: (UInt32, UInt32) = (
-      address.littleEndian, (UInt32(role.rawValue) | UInt32(id) << 16).littleEndian
-    )
-    withUnsafeBytes(of: &head) { append($0) }
-    append(UnsafeRawBufferPointer(start: start, count: Int(length)))
+    writer.pad()
+  }
+
+  /// Finds what of a run of memory is redacted, and zeros it in a copy of the run.
+  private func redact(
+    _ copy: UnsafeMutableRawPointer?, _ address: UInt32, _ count: UInt32, found: () -> Void
+  ) {
+    for i in 0..<Int(state.pointee.redactionCount) {
+      let run = state.redactions + i * 8
+      // Relative to the copy's start, so that nothing overflows.
+      var at = run.load32(at: 0) &- address
+      var end = at &+ run.load32(at: 4)
+      if at >= count {
+        // It may begin before the copy: its end then wraps around.
+        guard end < at else { continue }
+        at = 0
+      } else if end < at {
+        end = count
+      }
+      end = min(end, count)
+      guard end > at else { continue }
+      found()
+      guard let copy else { continue }
+      for byte in at..<end { copy.store8(0, at: Int(byte)) }
+    }
+  }
+}
+
+extension LeftDump {
+  /// Makes the record of a boot that the watchdog ended: its registers are not known, what it noted is.
+  /// Guarded memory is open. Context: boot, before the fault path is prepared.
+  ///
+  /// - Parameters:
+  ///   - boot: number of the boot that ended.
+  ///   - component: number of the image that ran.
+  public func recordWatchdogReset(boot: UInt32, component: UInt8) {
+    let page = CaptureState.current.page
+    let gate = consentGate()
+    let image = halImage()
+    // Sequence 1 is the fault path's: it may have been at work when the watchdog bit.
+    image.fillHeader(
+      page, .watchdogReset, image.fingerprint(.watchdogReset, pc: .max, lr: .max), boot: boot,
+      sequence: 2, uptime: gate.uptime(at: halMonotonicMicroseconds()), epoch: gate.epoch)
+    page.store8(PrologueLayout.registerOnly, at: PrologueLayout.flags)
+    page.store8(component, at: PrologueLayout.component)
+    var writer = DumpWriter(memory: start, size: UInt32(Self.capacity), page: page)
+    writer.begin()
+    Breadcrumbs.write(to: &writer)
+    finish(&writer)
+  }
+
+  /// Ends a dump that was written to ``start``.
+  func finish(_ writer: inout DumpWriter) {
+    do throws(FlashError) {
+      mark(length: try writer.finish())
+    } catch {
+      // Memory does not fail.
+    }
   }
 }

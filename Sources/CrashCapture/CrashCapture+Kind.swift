@@ -26,15 +26,17 @@ extension FaultContext {
   var kind: CrashKind {
     if isNested { return .nestedFault }
     if isWarning { return .watchdogWarning }
+    if flags & UInt32(MARTLET_CONTEXT_GUARD) != 0 { return .stackOverflow }
     if exception == 2 { return .nmi }
     if exception > 6 { return .unhandledException }
-    switch trap {
-    case trapSwift: return .swiftTrap
-    case trapCrash: return .crash
-    case trapAssertion: return .assertion
-    case trapAbort: return .abort
-    default: break
+    if let trap {
+      if trap == trapSwift { return .swiftTrap }
+      if trap == trapCrash { return .crash }
+      if trap == trapAssertion { return .assertion }
+      if trap == trapAbort { return .abort }
     }
+    // A bus fault that was only pended has no status bits.
+    if exception == 5 { return .busFault }
     // An escalated fault arrives as HardFault and keeps its status bits.
     if cfsr >> 16 != 0 { return .usageFault }
     if cfsr & 0xFF00 != 0 { return .busFault }

@@ -1,25 +1,36 @@
 // What an application and the boot agent call: prepare a capture, register memory, crash on purpose.
 
 import BoardHAL
+import DumpFormat
 import DumpRing
 
 /// Crash capture. There is one per board, and its state lies in the board's working RAM.
 public enum CrashCapture {
   /// Bytes of the interrupted stack that a dump holds unless ``limitStack(to:)`` says otherwise.
   public static let defaultStackLimit: UInt32 = 4096
+  /// Bytes of static RAM that capture needs beside its page and the crash stack.
+  public static let stateSize = CaptureState.size
 
-  /// Makes the fault path ready. The boot agent calls it once per boot. Context: boot.
+  /// Makes the fault path ready. The boot agent calls it once per boot, with guarded memory open.
+  /// Context: boot.
   ///
   /// - Parameters:
   ///   - bootCount: this boot's number; with a sequence it names the dump.
-  ///   - slot: flash offset and size of a ready slot; `nil` when none is ready, so that a crash
-  ///     leaves its registers alone.
-  public static func prepare(bootCount: UInt32, slot: (offset: UInt32, size: UInt32)?) {
+  ///   - component: number of the image that runs: 0 application, 1 loader, others by agreement.
+  ///   - slot: flash offset of a ready slot; `nil` when none is ready, so that a crash leaves its
+  ///     registers alone.
+  ///   - slotSize: bytes of the slot.
+  ///   - log: where crashes are counted; `nil` when they cannot be.
+  public static func prepare(
+    bootCount: UInt32, component: UInt8, slot: UInt32?, slotSize: UInt32, log: StateLog?
+  ) {
     let state = CaptureState.current
     state.pointee.bootCount = bootCount
-    state.pointee.slotOffset = slot?.offset ?? CaptureState.noSlot
-    state.pointee.slotSize = slot?.size ?? 0
-    if state.pointee.stackLimit == 0 { state.pointee.stackLimit = defaultStackLimit }
+    state.pointee.component = component
+    state.pointee.slotOffset = slot ?? CaptureState.noSlot
+    state.pointee.slotSize = slotSize
+    state.pointee.hasLog = log != nil
+    if let log { state.pointee.log = log }
     state.pointee.prepared = CaptureState.preparedMark
   }
 
@@ -33,16 +44,51 @@ public enum CrashCapture {
   @discardableResult
   public static func register(address: UInt32, length: UInt32, id: UInt16) -> Bool {
     let state = CaptureState.current
-    let count = state.pointee.regionCount
-    guard count < CaptureState.mostRegions else { return false }
-    state.pointee.regions[Int(count)] = RegisteredRegion(address: address, length: length, id: id)
-    state.pointee.regionCount = count + 1
+    let count = Int(state.pointee.regionCount)
+    guard count < CaptureState.mostRuns else { return false }
+    withGuardedOpen {
+      let region = state.regions + count * CaptureState.regionStride
+      region.store32(address, at: 0)
+      region.store32(length, at: 4)
+      region.store32(UInt32(id) << 16, at: 8)
+      state.pointee.regionCount += 1
+    }
+    return true
+  }
+
+  /// Keeps a run of memory out of every dump of this boot: wherever a dump would hold it, stack
+  /// included, it holds zeros, and says so. Contexts: boot, app.
+  ///
+  /// - Returns: `false` when 8 are redacted already.
+  @discardableResult
+  public static func redact(address: UInt32, length: UInt32) -> Bool {
+    let state = CaptureState.current
+    let count = Int(state.pointee.redactionCount)
+    guard count < CaptureState.mostRuns else { return false }
+    withGuardedOpen {
+      let run = state.redactions + count * 8
+      run.store32(address, at: 0)
+      run.store32(length, at: 4)
+      state.pointee.redactionCount += 1
+    }
     return true
   }
 
   /// Sets how many bytes of the interrupted stack a dump holds at most. Contexts: boot, app.
   public static func limitStack(to bytes: UInt32) {
-    CaptureState.current.pointee.stackLimit = bytes
+    withGuardedOpen {
+      CaptureState.current.pointee.stackLimit = bytes &- defaultStackLimit
+    }
+  }
+
+  /// Leaves a breadcrumb: one of the last 32 events that a dump of this boot shows, also that of a hang
+  /// which the watchdog ends. Contexts: boot, app, and interrupt handlers of the application.
+  ///
+  /// - Parameters:
+  ///   - id: what happened, by the application's own numbers.
+  ///   - value: something about it.
+  public static func breadcrumb(_ id: UInt32, _ value: UInt32 = 0) {
+    withGuardedOpen { Breadcrumbs.add(id, value) }
   }
 
   /// Ends the application with a reason that the dump holds (256 bytes of it at most). Context: app.

@@ -5,61 +5,89 @@ import ConsentLease
 import DumpFormat
 
 /// Places in retained RAM, bytes from its start.
-public enum RetainedLayout {
-  static let leftDump = ConsentGate.size
-  static let leftDumpBytes = leftDump + 8
-  /// Bytes a left-behind dump may have.
-  public static let leftDumpCapacity = 512
+enum RetainedLayout {
+  static let leftDump = 64
+  static let breadcrumbs = 1280
+  static let lastCrashes = 1808
 }
 
 /// The consent gate in this board's retained RAM. Contexts: boot, app, fault.
 public func consentGate() -> ConsentGate { ConsentGate(memory: halRetained().start) }
 
 /// The register-only dump that the fault path leaves in retained RAM when flash could not take one.
+/// Changes want guarded memory to be open.
 public struct LeftDump {
   /// "MLD1", little endian.
   private static let magic: UInt32 = 0x3144_4C4D
+  /// Bytes a left-behind dump may have.
+  public static let capacity = RetainedLayout.breadcrumbs - RetainedLayout.leftDump - 8
 
   private let memory: UnsafeMutableRawPointer
 
   /// The place in this board's retained RAM. Contexts: boot, app, fault.
-  public init() { memory = halRetained().start }
+  public init() { memory = halRetained().start + RetainedLayout.leftDump }
 
-  /// Where the dump's bytes go.
-  var start: UnsafeMutableRawPointer { memory + RetainedLayout.leftDumpBytes }
+  /// Where the dump's bytes go, and lie.
+  public var start: UnsafeMutableRawPointer { memory + 8 }
 
   /// Makes the bytes at ``start`` count. They are checked by their own checksums when read.
-  func mark(length: Int) {
-    memory.store32(UInt32(truncatingIfNeeded: length), at: RetainedLayout.leftDump + 4)
-    memory.store32(Self.magic, at: RetainedLayout.leftDump)
+  func mark(length: UInt32) {
+    memory.store32(length, at: 4)
+    memory.store32(Self.magic, at: 0)
   }
-
-  /// Puts another header in front of the dump that is there.
-  public func replaceHeader(_ header: DumpHeader) { header.encode(to: start) }
 
   /// Removes the dump, its bytes included.
-  public func clear() {
-    for offset in stride(
-      from: RetainedLayout.leftDump,
-      to: RetainedLayout.leftDumpBytes + RetainedLayout.leftDumpCapacity, by: 4)
-    {
-      memory.store32(0, at: offset)
-    }
+  public func clear() { memory.clear(8 + Self.capacity) }
+
+  /// The dump's length, when a whole and undamaged one is there; otherwise 0.
+  public var length: UInt32 {
+    let raw = UnsafeRawPointer(memory)
+    let length = raw.load32(at: 4)
+    let prologue = UInt32(DumpPrologue.size)
+    let dump = UnsafeRawPointer(start)
+    guard raw.load32(at: 0) == Self.magic, length > prologue, length <= UInt32(Self.capacity),
+      PrologueLayout.isHeader(dump), PrologueLayout.isCommit(dump + DumpHeader.size),
+      dump.load32(at: PrologueLayout.bodyLength) == length - prologue,
+      dump.load32(at: PrologueLayout.bodyCRC)
+        == CRC32C.checksum(dump + DumpPrologue.size, count: Int(length - prologue))
+    else { return 0 }
+    return length
+  }
+}
+
+/// When a fingerprint was last seen to crash, for as long as power stays on: places by the lowest bits
+/// of the fingerprint, so that a crash costs four words and a newer one may take an older one's place.
+public struct LastCrash {
+  public var boot: UInt32
+  /// Seconds since power-on.
+  public var uptime: UInt32
+
+  private static let places: UInt32 = 64
+  private static let salt: UInt32 = 0x4C53_5443
+
+  private static func place(_ fingerprint: Fingerprint) -> UnsafeMutableRawPointer {
+    halRetained().start + RetainedLayout.lastCrashes
+      + Int(fingerprint.rawValue.low & (places - 1)) * 16
   }
 
-  /// The dump's bytes, when a whole and undamaged one is there.
-  public var bytes: UnsafeRawBufferPointer? {
-    let raw = UnsafeRawPointer(memory)
-    let length = Int(truncatingIfNeeded: raw.load32(at: RetainedLayout.leftDump + 4))
-    guard raw.load32(at: RetainedLayout.leftDump) == Self.magic,
-      length >= DumpPrologue.size, length <= RetainedLayout.leftDumpCapacity
-    else { return nil }
-    let bytes = UnsafeRawBufferPointer(start: start, count: length)
-    do throws(DumpFormatError) {
-      _ = try DumpPrologue(verifyingDump: bytes)
-      return bytes
-    } catch {
+  /// Remembers a crash. Guarded memory is open.
+  public static func note(_ fingerprint: Fingerprint, boot: UInt32, uptime: UInt32) {
+    let place = place(fingerprint)
+    place.store32(fingerprint.rawValue.high, at: 0)
+    place.store32(boot, at: 4)
+    place.store32(uptime, at: 8)
+    place.store32(fingerprint.rawValue.high ^ boot ^ uptime ^ salt, at: 12)
+  }
+
+  /// The last crash of a fingerprint since power-on, if it is still known. Contexts: boot, app.
+  public static func find(_ fingerprint: Fingerprint) -> LastCrash? {
+    let place = UnsafeRawPointer(place(fingerprint))
+    let boot = place.load32(at: 4)
+    let uptime = place.load32(at: 8)
+    let high = fingerprint.rawValue.high
+    guard place.load32(at: 0) == high, place.load32(at: 12) == high ^ boot ^ uptime ^ salt else {
       return nil
     }
+    return LastCrash(boot: boot, uptime: uptime)
   }
 }

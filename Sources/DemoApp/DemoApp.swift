@@ -46,7 +46,7 @@ private func run(_ line: LineBuffer, _ console: Console) {
     console.writeLine("")
   } else if line.begins(with: "uptime") {
     console.write("up ")
-    console.write(decimal: wholeSeconds(gate.clock.update(now)))
+    console.write(decimal: wholeSeconds(gate.uptime(at: now)))
     console.writeLine(" s since power-on")
   } else if line.begins(with: "reset") {
     halReset(.software)

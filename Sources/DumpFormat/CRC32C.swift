@@ -11,23 +11,51 @@ public struct CRC32C: Sendable {
   /// The checksum of all bytes fed so far.
   public var value: UInt32 { ~state }
 
-  /// Feeds one byte.
-  @inline(__always)
-  public mutating func update(_ byte: UInt8) {
-    state ^= UInt32(byte)
-    state = (state >> 4) ^ remainders[unchecked: Int(state & 15)]
-    state = (state >> 4) ^ remainders[unchecked: Int(state & 15)]
-  }
-
   /// Feeds every byte of `bytes`.
   public mutating func update(_ bytes: UnsafeRawBufferPointer) {
-    for byte in bytes { update(byte) }
+    guard let start = bytes.baseAddress else { return }
+    update(start, count: bytes.count)
+  }
+
+  /// Feeds `count` bytes from `start`: a word at a time where it can, 6 instructions a byte.
+  @inline(never)
+  public mutating func update(_ start: UnsafeRawPointer, count: Int) {
+    var crc = state
+    var at = start
+    var rest = count
+    while rest > 0 {
+      if rest >= 4, UInt(bitPattern: at) & 3 == 0 {
+        crc ^= at.load32(at: 0)
+        at += 4
+        rest -= 4
+        crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+        crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+        crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+        crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+        crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+        crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+      } else {
+        crc ^= UInt32(at.load8(at: 0))
+        at += 1
+        rest -= 1
+      }
+      crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+      crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+    }
+    state = crc
   }
 
   /// The checksum of `bytes` alone.
   public static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
     var crc = CRC32C()
     crc.update(bytes)
+    return crc.value
+  }
+
+  /// The checksum of `count` bytes from `start`.
+  public static func checksum(_ start: UnsafeRawPointer, count: Int) -> UInt32 {
+    var crc = CRC32C()
+    crc.update(start, count: count)
     return crc.value
   }
 }

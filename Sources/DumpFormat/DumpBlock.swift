@@ -33,6 +33,8 @@ public struct BlockHeader: Sendable {
   public static let size = 8
   /// Bytes in front of the memory content of a memory block: address, role and id.
   public static let memoryPreamble = 8
+  /// The bit of a header's first word that says that parts of the content were replaced by zeros.
+  public static let redactedFlag: UInt32 = 2 << 16
   /// Longest reason text, bytes of UTF-8.
   public static let longestReason = 256
 

@@ -5,6 +5,72 @@
 /// - 1: first version.
 public let dumpFormatVersion: UInt8 = 1
 
+/// Where a prologue's fields lie, bytes from the start of the dump (docs/formats/dump.md, Prologue),
+/// and what makes its two parts count. Shared by the structures below and by code that has no room
+/// for structures.
+public enum PrologueLayout {
+  public static let encoding = 5
+  public static let kind = 6
+  public static let flags = 7
+  public static let bootCount = 8
+  public static let sequence = 12
+  public static let fingerprint = 16
+  public static let uptime = 24
+  public static let buildID = 32
+  public static let imageVersion = 52
+  public static let imageVersionSize = 16
+  public static let resetCause = 68
+  public static let component = 69
+  public static let consentEpoch = 72
+  public static let occurrences = 76
+  static let headerCRC = 92
+  public static let bodyLength = 96
+  public static let bodyCRC = 100
+  public static let completion = 104
+  public static let commitMark = 120
+  static let commitCRC = 124
+
+  /// Bits of the flags.
+  public static let registerOnly: UInt8 = 1
+  public static let nested: UInt8 = 2
+  /// Bit of the completion.
+  public static let truncated: UInt32 = 1
+
+  /// "MDMP" and "DONE", little endian.
+  static let magic: UInt32 = 0x504D_444D
+  static let done: UInt32 = 0x454E_4F44
+
+  /// Stores magic, format version and checksum of the header at `dump`, whose other 92 bytes are there.
+  public static func sealHeader(_ dump: UnsafeMutableRawPointer) {
+    dump.store32(magic, at: 0)
+    dump.store8(dumpFormatVersion, at: 4)
+    dump.store32(CRC32C.checksum(dump, count: headerCRC), at: headerCRC)
+  }
+
+  /// Whether 96 intact bytes of a header of this version lie at `dump`.
+  public static func isHeader(_ dump: UnsafeRawPointer) -> Bool {
+    dump.load32(at: 0) == magic && dump.load8(at: 4) == dumpFormatVersion
+      && dump.load32(at: headerCRC) == CRC32C.checksum(dump, count: headerCRC)
+  }
+
+  /// Stores a whole commit at `commit`, 32 bytes.
+  public static func writeCommit(
+    _ commit: UnsafeMutableRawPointer, bodyLength: UInt32, bodyCRC: UInt32, isTruncated: Bool
+  ) {
+    commit.clear(DumpCommit.size)
+    commit.store32(bodyLength, at: 0)
+    commit.store32(bodyCRC, at: 4)
+    commit.store32(isTruncated ? truncated : 0, at: 8)
+    commit.store32(done, at: 24)
+    commit.store32(CRC32C.checksum(commit, count: 28), at: 28)
+  }
+
+  /// Whether 32 intact bytes of a commit lie at `commit`.
+  public static func isCommit(_ commit: UnsafeRawPointer) -> Bool {
+    commit.load32(at: 24) == done && commit.load32(at: 28) == CRC32C.checksum(commit, count: 28)
+  }
+}
+
 /// How a dump's body is stored.
 public enum DumpEncoding: UInt8, Sendable {
   /// Blocks in the clear.
@@ -15,9 +81,6 @@ public enum DumpEncoding: UInt8, Sendable {
 public struct DumpHeader: Sendable {
   /// Bytes on flash and on the wire.
   public static let size = 96
-  /// "MDMP", little endian.
-  static let magic: UInt32 = 0x504D_444D
-
   public var encoding = DumpEncoding.blocks
   public var kind: CrashKind
   /// Nothing but registers was kept.
@@ -44,11 +107,7 @@ public struct DumpHeader: Sendable {
 
   /// Writes 96 bytes, checksum included.
   public func encode(to bytes: UnsafeMutableRawPointer) {
-    for i in stride(from: 0, to: Self.size, by: 4) {
-      bytes.storeBytes(of: 0, toByteOffset: i, as: UInt32.self)
-    }
-    bytes.store32(Self.magic, at: 0)
-    bytes.store8(dumpFormatVersion, at: 4)
+    bytes.clear(Self.size)
     bytes.store8(encoding.rawValue, at: 5)
     bytes.store8(kind.rawValue, at: 6)
     bytes.store8((isRegisterOnly ? 1 : 0) | (isNested ? 2 : 0), at: 7)
@@ -62,17 +121,15 @@ public struct DumpHeader: Sendable {
     bytes.store8(component, at: 69)
     bytes.store32(consentEpoch, at: 72)
     bytes.store32(occurrences, at: 76)
-    let crc = CRC32C.checksum(UnsafeRawBufferPointer(start: bytes, count: 92))
-    bytes.store32(crc, at: 92)
+    PrologueLayout.sealHeader(bytes)
   }
 
   /// Reads 96 bytes. Any bytes are safe to pass.
   public init(decoding bytes: UnsafeRawBufferPointer) throws(DumpFormatError) {
     guard bytes.count >= Self.size, let base = bytes.baseAddress else { throw .tooShort }
-    guard base.load32(at: 0) == Self.magic else { throw .notADump }
+    guard base.load32(at: 0) == PrologueLayout.magic else { throw .notADump }
     guard base.load8(at: 4) == dumpFormatVersion else { throw .unknownVersion }
-    let crc = CRC32C.checksum(UnsafeRawBufferPointer(start: base, count: 92))
-    guard crc == base.load32(at: 92) else { throw .headerDamaged }
+    guard PrologueLayout.isHeader(base) else { throw .headerDamaged }
     guard let encoding = DumpEncoding(rawValue: base.load8(at: 5)),
       let kind = CrashKind(rawValue: base.load8(at: 6)),
       let resetCause = ResetCause(rawValue: base.load8(at: 68))
@@ -97,9 +154,6 @@ public struct DumpHeader: Sendable {
 public struct DumpCommit: Equatable, Sendable {
   /// Bytes on flash and on the wire.
   public static let size = 32
-  /// "DONE", little endian.
-  static let mark: UInt32 = 0x454E_4F44
-
   /// Bytes that follow the prologue.
   public var bodyLength: UInt32
   public var bodyCRC: UInt32
@@ -114,21 +168,14 @@ public struct DumpCommit: Equatable, Sendable {
 
   /// Writes 32 bytes, mark and checksum included.
   public func encode(to bytes: UnsafeMutableRawPointer) {
-    bytes.store32(bodyLength, at: 0)
-    bytes.store32(bodyCRC, at: 4)
-    bytes.store32(isTruncated ? 1 : 0, at: 8)
-    bytes.store32(0, at: 12)
-    bytes.store32(0, at: 16)
-    bytes.store32(0, at: 20)
-    bytes.store32(Self.mark, at: 24)
-    bytes.store32(CRC32C.checksum(UnsafeRawBufferPointer(start: bytes, count: 28)), at: 28)
+    PrologueLayout.writeCommit(
+      bytes, bodyLength: bodyLength, bodyCRC: bodyCRC, isTruncated: isTruncated)
   }
 
   /// Reads 32 bytes. Any bytes are safe to pass.
   public init(decoding bytes: UnsafeRawBufferPointer) throws(DumpFormatError) {
     guard bytes.count >= Self.size, let base = bytes.baseAddress else { throw .tooShort }
-    let crc = CRC32C.checksum(UnsafeRawBufferPointer(start: base, count: 28))
-    guard base.load32(at: 24) == Self.mark, crc == base.load32(at: 28) else { throw .notCommitted }
+    guard PrologueLayout.isCommit(base) else { throw .notCommitted }
     bodyLength = base.load32(at: 0)
     bodyCRC = base.load32(at: 4)
     isTruncated = base.load32(at: 8) & 1 != 0

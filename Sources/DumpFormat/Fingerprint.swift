@@ -13,22 +13,28 @@ public struct Fingerprint: Hashable, Sendable {
   ///   - pc: program counter minus the image's code start; `nil` when not known.
   ///   - lr: link register minus the image's code start; `nil` when not known.
   public init(buildID: BuildID, kind: CrashKind, pc: UInt32?, lr: UInt32?) {
+    var id = buildID
+    self = withUnsafeBytes(of: &id.bytes) { bytes in
+      guard let base = bytes.baseAddress else { return Fingerprint(rawValue: 0) }
+      return Fingerprint(buildID: base, kind: kind, pc: pc ?? .max, lr: lr ?? .max)
+    }
+  }
+
+  /// - Parameters:
+  ///   - buildID: where the build-id's 20 bytes can be read.
+  ///   - pc: program counter minus the image's code start; `UInt32.max` when not known.
+  ///   - lr: link register minus the image's code start; `UInt32.max` when not known.
+  public init(buildID: UnsafeRawPointer, kind: CrashKind, pc: UInt32, lr: UInt32) {
     rawValue = 0xCBF2_9CE4_8422_2325
-    for i in 0..<BuildID.count { feed(buildID.bytes[i]) }
-    feed(kind.rawValue)
-    feed(pc ?? .max)
-    feed(lr ?? .max)
+    feed(buildID, count: BuildID.count)
+    // The last byte of the first word and two words: nine bytes in a row.
+    var place = ((UInt32(kind.rawValue) << 24).littleEndian, pc.littleEndian, lr.littleEndian)
+    withUnsafePointer(to: &place) { feed(UnsafeRawPointer($0) + 3, count: 9) }
   }
 
-  private mutating func feed(_ byte: UInt8) {
-    rawValue = (rawValue ^ UInt64(widening: UInt32(byte))) &* 0x100_0000_01B3
-  }
-
-  private mutating func feed(_ word: UInt32) {
-    var rest = word
-    for _ in 0..<4 {
-      feed(UInt8(truncatingIfNeeded: rest))
-      rest >>= 8
+  private mutating func feed(_ bytes: UnsafeRawPointer, count: Int) {
+    for i in 0..<count {
+      rawValue = (rawValue ^ UInt64(widening: UInt32(bytes.load8(at: i)))) &* 0x100_0000_01B3
     }
   }
 }

@@ -4,62 +4,111 @@ import BoardHAL
 import DumpFormat
 
 extension DumpRing {
-  /// The waiting dump with the lowest key above `key`, or `nil` when none is left.
-  public func next(after key: DumpKey) -> Slot? {
-    var best: Slot?
-    for index in 0..<slotCount {
-      let slot = slot(index)
-      guard slot.state == .waiting, key < slot.key else { continue }
-      if let found = best, found.key < slot.key { continue }
-      best = slot
+  /// The slot of the waiting dump with the lowest key above `key`; `nil` when none is left.
+  ///
+  /// A dump is held against its checksum before it is handed out for the first time: one that fails
+  /// is ended for good, and when its capture had come to its end the slot is retired, because it does
+  /// not keep what it is told. Throws when flash cannot be read.
+  public func next(after key: DumpKey) throws(FlashError) -> Int? {
+    while true {
+      var best: Int?
+      for index in 0..<slotCount {
+        guard table[index].state == .waiting, key < table[index].key else { continue }
+        if let best, table[best].key < table[index].key { continue }
+        best = index
+      }
+      guard let best, try !isWhole(best) else { return best }
     }
-    return best
   }
 
   /// The slot that holds the dump `key`, waiting or released; the waiting one where both are.
-  public func find(_ key: DumpKey) -> Slot? {
-    var released: Slot?
+  public func find(_ key: DumpKey) -> Int? {
+    var found: Int?
     for index in 0..<slotCount {
-      let slot = slot(index)
-      guard slot.key == key else { continue }
-      if slot.state == .waiting { return slot }
-      if slot.state == .released { released = slot }
+      let state = table[index].state
+      guard state == .waiting || state == .released, table[index].key == key else { continue }
+      if state == .waiting { return index }
+      found = index
     }
-    return released
+    return found
   }
 
-  /// How many dumps wait.
-  public func countWaiting() -> UInt16 {
-    var count: UInt16 = 0
-    for index in 0..<slotCount where slot(index).state == .waiting { count += 1 }
+  /// How many slots are in a state.
+  public func count(_ state: SlotState) -> Int {
+    var count = 0
+    for index in 0..<slotCount where table[index].state == state { count += 1 }
     return count
   }
 
-  /// Reads bytes of the dump in `slot`. The caller keeps `position + buffer.count` within the dump.
+  /// Reads bytes of the dump in slot `index`. The caller keeps `position + count` within the dump.
   ///
   /// - Parameter position: from the start of the dump.
   public func read(
-    _ slot: Slot, at position: UInt32, into buffer: UnsafeMutableRawBufferPointer
+    _ index: Int, at position: UInt32, _ buffer: UnsafeMutableRawPointer, count: UInt32
   ) throws(FlashError) {
-    try Flash.read(offset(of: slot.index) + SlotLayout.dump + position, into: buffer)
+    try Flash.read(offset(of: index) + SlotLayout.dump + position, buffer, count: count)
   }
 
   /// Marks a dump as delivered or dropped: its slot may be reclaimed. Doing it twice does no harm.
-  public func release(_ slot: Slot) throws(FlashError) {
-    try Flash.mark(offset(of: slot.index) + SlotLayout.releasedMark)
+  public func release(_ index: Int) throws(FlashError) {
+    try Flash.mark(offset(of: index) + SlotLayout.releasedMark)
+    table[index].state = .released
   }
 
   /// Releases every waiting dump, as a denial of consent demands. One that flash does not let go is
   /// left and the others are released all the same.
   public func releaseAll() {
-    for index in 0..<slotCount {
-      let slot = slot(index)
-      guard slot.state == .waiting else { continue }
+    for index in 0..<slotCount where table[index].state == .waiting {
       do throws(FlashError) {
-        try release(slot)
+        try release(index)
       } catch {
         continue
       }
     }
+  }
+
+  /// Proves a dump by its body, once in its life, and makes a commit that a cut may have left undecided
+  /// stable.
+  private func isWhole(_ index: Int) throws(FlashError) -> Bool {
+    guard !table[index].isVerified else { return true }
+    let start = offset(of: index)
+    var commit = InlineArray<8, UInt32>(repeating: 0)
+    let isWhole = try withUnsafeMutablePointer(to: &commit) { pointer throws(FlashError) in
+      let bytes = UnsafeMutableRawPointer(pointer)
+      try Flash.read(start + SlotLayout.commit, bytes, count: UInt32(DumpCommit.size))
+      guard PrologueLayout.isCommit(bytes), try bodyCRC(index) == bytes.load32(at: 4) else {
+        return false
+      }
+      if !table[index].isSettled {
+        try Flash.program(start + SlotLayout.commit, bytes, count: UInt32(DumpCommit.size))
+        try Flash.mark(start + SlotLayout.settledMark)
+      }
+      return true
+    }
+    if isWhole {
+      mark(start + SlotLayout.verifiedMark)
+      table[index].isVerified = true
+      return true
+    }
+    mark(start + SlotLayout.commitEnd)
+    if table[index].isSettled { retire(index) } else { table[index].state = .dirty }
+    return false
+  }
+
+  private func bodyCRC(_ index: Int) throws(FlashError) -> UInt32 {
+    var crc = CRC32C()
+    var chunk = InlineArray<16, UInt32>(repeating: 0)
+    var position = UInt32(DumpPrologue.size)
+    let length = table[index].dumpLength
+    while position < length {
+      halWatchdogFeed()
+      let run = min(length - position, 64)
+      try withUnsafeMutablePointer(to: &chunk) { pointer throws(FlashError) in
+        try read(index, at: position, pointer, count: run)
+        crc.update(pointer, count: Int(run))
+      }
+      position += run
+    }
+    return crc.value
   }
 }

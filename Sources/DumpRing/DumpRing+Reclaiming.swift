@@ -4,114 +4,154 @@ import BoardHAL
 import DumpFormat
 
 extension DumpRing {
-  /// Slots that the boot agent keeps ready as long as no waiting dump has to give way for the second.
-  public static let readyAhead: UInt32 = 2
-
   /// The ready slot that was erased least often, or `nil` when none is ready.
-  public func readySlot() -> Slot? {
-    var best: Slot?
-    for index in 0..<slotCount {
-      let slot = slot(index)
-      guard slot.state == .ready else { continue }
-      if let found = best, (found.eraseCount ?? 0) <= (slot.eraseCount ?? 0) { continue }
-      best = slot
-    }
-    return best
-  }
+  public func readySlot() -> Int? { least(.ready) { $0.eraseCount < $1.eraseCount } }
 
-  /// Does one step of erase-ahead: when fewer than ``readyAhead`` slots are ready, erases one and
-  /// marks it ready. A step takes one slot's erase time at most (45 ms typical per sector).
+  /// Erase-ahead: makes a slot ready unless one is, and answers it. Takes one slot's erase time (45 ms
+  /// typical per sector), again for each slot that turns out to be bad.
   ///
   /// - Parameter dumpsPerFingerprint: dumps of one fingerprint beyond which the rest is surplus.
-  /// - Returns: whether there was something to do; call again until there is not.
-  public func reclaimOne(dumpsPerFingerprint: UInt8) throws(FlashError) -> Bool {
-    var ready: UInt32 = 0
-    var mostErased: UInt32 = 0
-    for index in 0..<slotCount {
-      let slot = slot(index)
-      if slot.state == .ready { ready += 1 }
-      if let count = slot.eraseCount, count > mostErased { mostErased = count }
+  /// - Returns: `nil` when no slot can be used any more.
+  public func makeReady(dumpsPerFingerprint: UInt8) -> Int? {
+    while true {
+      if let ready = readySlot() { return ready }
+      guard let victim = chooseVictim(dumpsPerFingerprint) else { return nil }
+      erase(victim)
     }
-    // A waiting dump gives way only when the next crash would find no slot at all.
-    guard ready < Self.readyAhead,
-      let victim = chooseVictim(dumpsPerFingerprint: dumpsPerFingerprint),
-      ready == 0 || victim.state != .waiting
-    else { return false }
-    // A slot whose mark is gone counts as the most worn, so that it is not preferred by mistake.
-    let before = victim.eraseCount ?? (mostErased > 0 ? mostErased - 1 : 0)
-    try makeReady(victim.index, eraseCount: before &+ 1)
+  }
+
+  /// Programs a whole dump into a ready slot, in the order of a capture: header, body, commit, and the
+  /// mark that the commit is done. Context: boot.
+  ///
+  /// - Parameters:
+  ///   - dump: held against its checksums by the caller, and no longer than the slot takes.
+  ///   - length: bytes, a multiple of 4.
+  /// - Returns: whether flash took it; the slot is dirty otherwise.
+  public func store(_ dump: UnsafeRawPointer, length: UInt32, in index: Int) -> Bool {
+    let start = offset(of: index)
+    let prologue = UInt32(DumpPrologue.size)
+    do throws(FlashError) {
+      try Flash.write(start + SlotLayout.dump, dump, count: UInt32(DumpHeader.size))
+      try Flash.write(
+        start + SlotLayout.body, dump + DumpPrologue.size, count: length - prologue)
+      try Flash.write(
+        start + SlotLayout.commit, dump + DumpHeader.size, count: UInt32(DumpCommit.size))
+      try Flash.mark(start + SlotLayout.settledMark)
+    } catch {
+      table[index].state = .dirty
+      return false
+    }
+    mount(index)
     return true
   }
 
-  /// Erases a slot and programs its ready mark.
-  func makeReady(_ index: UInt32, eraseCount: UInt32) throws(FlashError) {
+  /// Erases a slot, proves it and programs its ready mark; retires it when that fails twice.
+  private func erase(_ index: Int) {
+    var most: UInt32 = 0
+    for other in 0..<slotCount {
+      let count = table[other].eraseCount
+      if count != Slot.unknownCount, count > most { most = count }
+    }
+    // A slot whose mark is gone counts as the most worn, so that it is not preferred by mistake.
+    let before = table[index].eraseCount
+    table[index] = Slot(state: .ready)
+    table[index].eraseCount = before == Slot.unknownCount ? max(most, 1) : before &+ 1
+    for _ in 0..<2 {
+      do throws(FlashError) {
+        try eraseOnce(index)
+        return
+      } catch {
+        continue
+      }
+    }
+    retire(index)
+  }
+
+  private func eraseOnce(_ index: Int) throws(FlashError) {
     let start = offset(of: index)
-    var sector = start
-    while sector < start + slotSize {
-      try Flash.erase(sector)
-      sector += sectorSize
+    var blank = InlineArray<16, UInt32>(repeating: .max)
+    var at: UInt32 = 0
+    while at < slotSize {
+      if at & (sectorSize - 1) == 0 {
+        halWatchdogFeed()
+        try Flash.erase(start + at)
+      }
+      let isBlank = try withUnsafePointer(to: &blank) { pointer throws(FlashError) in
+        try Flash.compare(start + at, pointer, count: 64)
+      }
+      guard isBlank else { throw .failed }
+      at += 64
     }
-    var mark = InlineArray<4, UInt32>(repeating: 0)
-    mark[0] = SlotLayout.readyMagic.littleEndian
-    mark[1] = SlotLayout.version(slotSize: slotSize).littleEndian
-    mark[2] = eraseCount.littleEndian
-    let crc = withUnsafeBytes(of: &mark) { bytes in
-      CRC32C.checksum(UnsafeRawBufferPointer(rebasing: bytes[0..<12]))
+    blank[0] = SlotLayout.readyMagic.littleEndian
+    blank[1] = SlotLayout.version(slotSize: slotSize).littleEndian
+    blank[2] = table[index].eraseCount.littleEndian
+    try withUnsafeMutablePointer(to: &blank) { pointer throws(FlashError) in
+      let bytes = UnsafeMutableRawPointer(pointer)
+      bytes.store32(Self.readyCRC(bytes), at: 12)
+      try Flash.write(start, bytes, count: 16)
     }
-    mark[3] = crc.littleEndian
-    try withUnsafeBytes(of: &mark) { bytes throws(FlashError) in
-      try Flash.program(start + SlotLayout.readyMark, bytes)
+  }
+
+  /// Takes a slot out of use for good.
+  func retire(_ index: Int) {
+    var magic = SlotLayout.readyMagic.littleEndian
+    do throws(FlashError) {
+      try withUnsafePointer(to: &magic) { pointer throws(FlashError) in
+        try Flash.program(offset(of: index), pointer, count: 4)
+      }
+    } catch {
+      // Out of use until the next boot then, which finds out anew.
     }
+    mark(offset(of: index) + SlotLayout.retiredMark)
+    table[index].state = .retired
   }
 
   /// How readily a slot is given up; less is sooner.
-  private enum Rank: UInt8 {
-    case dirty
-    case released
-    case surplus
-    case repeated
-    case first
-  }
-
-  private func chooseVictim(dumpsPerFingerprint: UInt8) -> Slot? {
-    var best: Slot?
-    var bestRank = Rank.first
-    for index in 0..<slotCount {
-      let slot = slot(index)
-      guard slot.state != .ready else { continue }
-      let rank = rank(of: slot, dumpsPerFingerprint: dumpsPerFingerprint)
-      if let found = best {
-        if bestRank.rawValue < rank.rawValue { continue }
-        if bestRank == rank, !isSooner(slot, than: found, rank: rank) { continue }
+  private func chooseVictim(_ dumpsPerFingerprint: UInt8) -> Int? {
+    var best: Int?
+    var bestRank: UInt32 = .max
+    for index in 0..<slotCount where table[index].state.rawValue < SlotState.ready.rawValue {
+      let rank = rank(of: index, dumpsPerFingerprint)
+      if let best {
+        if bestRank < rank { continue }
+        if bestRank == rank {
+          let isSooner =
+            rank < 2
+            ? table[index].eraseCount < table[best].eraseCount
+            : table[index].key < table[best].key
+          guard isSooner else { continue }
+        }
       }
-      best = slot
+      best = index
       bestRank = rank
     }
     return best
   }
 
-  private func isSooner(_ a: Slot, than b: Slot, rank: Rank) -> Bool {
-    switch rank {
-    case .dirty, .released: (a.eraseCount ?? .max) < (b.eraseCount ?? .max)
-    case .surplus, .repeated, .first: a.key < b.key
+  /// 0 dirty, 1 released, 2 surplus of its fingerprint, 3 the rest, 4 the first of several.
+  private func rank(of index: Int, _ dumpsPerFingerprint: UInt8) -> UInt32 {
+    let slot = table[index]
+    guard slot.state == .waiting else { return UInt32(slot.state.rawValue) }
+    var same: UInt32 = 0
+    var isFirst = true
+    for other in 0..<slotCount where other != index {
+      guard table[other].state == .waiting, table[other].fingerprint == slot.fingerprint else {
+        continue
+      }
+      same += 1
+      if table[other].key < slot.key { isFirst = false }
     }
+    if isFirst { return same > 0 ? 4 : 3 }
+    return same >= UInt32(dumpsPerFingerprint) ? 2 : 3
   }
 
-  private func rank(of slot: Slot, dumpsPerFingerprint: UInt8) -> Rank {
-    switch slot.state {
-    case .dirty, .ready: return .dirty
-    case .released: return .released
-    case .waiting: break
+  /// The slot in a state that comes before all others in it.
+  private func least(_ state: SlotState, _ isBefore: (Slot, Slot) -> Bool) -> Int? {
+    var best: Int?
+    for index in 0..<slotCount where table[index].state == state {
+      if let best, !isBefore(table[index], table[best]) { continue }
+      best = index
     }
-    var same: UInt32 = 0
-    var hasEarlier = false
-    for index in 0..<slotCount where index != slot.index {
-      let other = self.slot(index)
-      guard other.state == .waiting, other.fingerprint == slot.fingerprint else { continue }
-      same += 1
-      if other.key < slot.key { hasEarlier = true }
-    }
-    if !hasEarlier { return same > 0 ? .first : .repeated }
-    return same + 1 > UInt32(dumpsPerFingerprint) ? .surplus : .repeated
+    return best
   }
 }

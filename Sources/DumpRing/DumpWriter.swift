@@ -1,99 +1,135 @@
-// Streams one dump into a ready slot, page by page, with the commit mark last.
+// Streams one dump into a ready slot or into memory, page by page, with the commit mark last.
 
 import BoardHAL
 import DumpFormat
 
-/// Where a dump's bytes go: flash in the fault path, retained RAM where there is no flash to write.
-public enum DumpSink {
-  /// A ready slot: flash offset of its start.
-  case slot(UInt32)
-  /// Memory; the dump begins at its start.
-  case memory(UnsafeMutableRawPointer)
-}
-
 /// The fault path's writer. It holds one page, never erases, and stops adding when room runs out: the
-/// dump is then truncated, not lost. Contexts: boot, fault.
+/// dump is then truncated, not lost. What it programs it reads back. Contexts: boot, fault.
 ///
-/// Call ``begin(_:)``, then for each block ``beginBlock(_:content:)`` and ``append(_:)``, then
-/// ``finish()``.
+/// Fill in the header at ``page``, call ``begin()``, then add blocks, then ``finish()``.
 public struct DumpWriter {
-  private let sink: DumpSink
-  /// Bytes the body may have.
-  private let capacity: UInt32
-  private let page: UnsafeMutableRawPointer
+  /// ``pageSize`` bytes, aligned to 4, the writer's alone until it is finished.
+  public let page: UnsafeMutableRawPointer
+  /// Where the dump goes in memory; `nil` when it goes to flash.
+  private let memory: UnsafeMutableRawPointer?
+  /// Flash offset of the dump.
+  private let flash: UInt32
+  /// Bytes that the body may still grow by, the end block apart.
+  private var room: UInt32
   private var crc = CRC32C()
-  /// Bytes of the body so far, those in the page included.
-  private var length: UInt32 = 0
+  /// Bytes of the body that have left the page.
+  private var written: UInt32 = 0
+  /// Bytes of the body in the page.
+  private var filled: UInt32 = 0
   private var blocks: UInt32 = 0
-  /// Content bytes that the open block still takes.
-  private var open: UInt32 = 0
   private var isTruncated = false
-  private var failure: FlashError?
+  private var hasFailed = false
 
   /// Bytes of the page buffer.
   public static let pageSize: UInt32 = 256
   /// Room kept back for the end block.
   private static let endSize: UInt32 = 12
 
-  /// - Parameters:
-  ///   - room: bytes from the start of the dump to the end of the sink.
-  ///   - page: ``pageSize`` bytes, aligned to 4, the writer's alone until it is finished.
-  public init(sink: DumpSink, room: UInt32, page: UnsafeMutableRawPointer) {
-    self.sink = sink
-    self.page = page
-    let prologue = UInt32(DumpPrologue.size)
-    capacity = room > prologue ? room - prologue : 0
-  }
-
-  /// Programs the header. Throws when the sink fails; nothing more should be written then.
-  public mutating func begin(_ header: DumpHeader) throws(FlashError) {
-    header.encode(to: page)
-    try put(at: 0, UnsafeRawBufferPointer(start: page, count: DumpHeader.size))
-  }
-
-  /// Opens a block whose content will have `content` bytes, or as many of them as there is room for.
+  /// A dump in a ready slot.
   ///
-  /// - Parameter required: when less than this fits, the block is left out altogether.
-  /// - Returns: bytes of content to append; 0 when the block was left out.
-  public mutating func beginBlock(
-    _ type: BlockType, content: UInt32, required: UInt32 = 0, isRedacted: Bool = false
-  ) -> UInt32 {
-    let header = UInt32(BlockHeader.size)
-    let used = length + Self.endSize + header
-    // The padding of a shortened block is saved by shortening it to whole words.
-    let room = used < capacity ? (capacity - used) & ~3 : 0
-    var block = BlockHeader(type: type, length: content)
-    block.isRedacted = isRedacted
-    if content > room {
+  /// - Parameters:
+  ///   - slot: flash offset of the slot.
+  ///   - size: bytes of the slot, more than 512.
+  public init(slot: UInt32, size: UInt32, page: UnsafeMutableRawPointer) {
+    memory = nil
+    flash = slot &+ SlotLayout.dump
+    room = size &- SlotLayout.body &- Self.endSize
+    self.page = page
+  }
+
+  /// A dump in memory.
+  ///
+  /// - Parameters:
+  ///   - memory: where the dump begins, aligned to 4.
+  ///   - size: bytes there, more than 512.
+  public init(memory: UnsafeMutableRawPointer, size: UInt32, page: UnsafeMutableRawPointer) {
+    self.memory = memory
+    flash = 0
+    room = size &- UInt32(DumpPrologue.size) &- Self.endSize
+    self.page = page
+  }
+
+  /// Writes the header that lies at ``page``, whose checksum it fills in.
+  public mutating func begin() {
+    PrologueLayout.sealHeader(page)
+    put(at: 0, UInt32(DumpHeader.size))
+  }
+
+  /// Adds a block of `length` bytes at `start`, or as many of them as there is room for. No bytes, no
+  /// block.
+  public mutating func add(_ type: BlockType, _ start: UnsafeRawPointer, length: UInt32) {
+    let taken = open(UInt32(type.rawValue), length)
+    append(start, taken)
+    pad()
+  }
+
+  /// Opens a block for ``append(_:_:)`` and ``pad()``.
+  ///
+  /// - Parameters:
+  ///   - type: the block's type and its flags, as its first word has them.
+  ///   - length: bytes of content.
+  /// - Returns: bytes of content that there is room for; 0 when there is no block.
+  @inline(never)
+  public mutating func open(_ type: UInt32, _ length: UInt32) -> UInt32 {
+    guard length > 0 else { return 0 }
+    var type = type
+    var taken = length
+    if room < 24 || length > room &- 8 {
       isTruncated = true
-      guard room > 0, room >= required else { return 0 }
-      block.length = room
-      block.isTruncated = true
+      guard room >= 24 else { return 0 }
+      taken = (room &- 8) & ~3
+      type |= 1 << 16
     }
-    var bytes = UInt64(0)
-    withUnsafeMutablePointer(to: &bytes) { block.encode(to: UnsafeMutableRawPointer($0)) }
-    withUnsafeBytes(of: &bytes) { add($0) }
-    open = block.length
-    blocks += 1
-    return block.length
+    room &-= 8 &+ ((taken &+ 3) & ~3)
+    blocks &+= 1
+    word(type)
+    word(taken)
+    return taken
   }
 
-  /// Appends content to the open block; what exceeds it is dropped. The end of the content brings
-  /// the padding with it.
-  public mutating func append(_ bytes: UnsafeRawBufferPointer) {
-    let count = UInt32(truncatingIfNeeded: bytes.count)
-    let taken = count < open ? count : open
-    guard taken > 0 else { return }
-    add(UnsafeRawBufferPointer(rebasing: bytes[0..<Int(taken)]))
-    close(taken)
+  /// Appends a word to the open block.
+  public mutating func word(_ value: UInt32) {
+    page.store32(value, at: Int(filled))
+    advance(4)
   }
 
-  /// Appends `count` zeros to the open block.
-  public mutating func appendZeros(_ count: UInt32) {
-    let taken = count < open ? count : open
-    guard taken > 0 else { return }
-    for _ in 0..<taken { add(0) }
-    close(taken)
+  /// Appends bytes to the open block; no more than were left of what ``open(_:_:)`` answered.
+  ///
+  /// - Parameter change: is shown each run of them once it lies in the page, with the run's place among
+  ///   the bytes.
+  @inline(__always)
+  public mutating func append(
+    _ start: UnsafeRawPointer, _ length: UInt32,
+    change: (UnsafeMutableRawPointer, _ at: UInt32, _ count: UInt32) -> Void
+  ) {
+    var done: UInt32 = 0
+    while done < length {
+      let run = min(length &- done, Self.pageSize &- filled)
+      let place = page + Int(filled)
+      place.store(start + Int(done), count: Int(run), at: 0)
+      change(place, done, run)
+      done &+= run
+      advance(run)
+    }
+  }
+
+  /// Appends bytes to the open block as they are.
+  @inline(never)
+  public mutating func append(_ start: UnsafeRawPointer, _ length: UInt32) {
+    append(start, length) { _, _, _ in }
+  }
+
+  /// Ends a block: the next one begins on a whole word.
+  public mutating func pad() {
+    let missing = (0 &- filled) & 3
+    guard missing > 0 else { return }
+    for i in 0..<missing { page.store8(0, at: Int(filled &+ i)) }
+    advance(missing)
   }
 
   /// Closes the body with an end block and makes the dump count.
@@ -101,63 +137,48 @@ public struct DumpWriter {
   /// - Returns: bytes of the whole dump.
   @discardableResult
   public mutating func finish() throws(FlashError) -> UInt32 {
-    if open > 0 { appendZeros(open) }
-    if length + Self.endSize <= capacity {
-      var end: (UInt64, UInt32) = (0, blocks.littleEndian)
-      withUnsafeMutablePointer(to: &end) {
-        BlockHeader(type: .end, length: 4).encode(to: UnsafeMutableRawPointer($0))
-        add(UnsafeRawBufferPointer(start: $0, count: Int(Self.endSize)))
-      }
-    }
+    word(UInt32(BlockType.end.rawValue))
+    word(4)
+    word(blocks)
     flush()
-    if let failure { throw failure }
-    let commit = DumpCommit(bodyLength: length, bodyCRC: crc.value, isTruncated: isTruncated)
-    commit.encode(to: page)
-    try put(
-      at: UInt32(DumpHeader.size), UnsafeRawBufferPointer(start: page, count: DumpCommit.size))
-    if case .slot(let offset) = sink { try Flash.mark(offset + SlotLayout.settledMark) }
-    return UInt32(DumpPrologue.size) + length
-  }
-
-  private mutating func close(_ taken: UInt32) {
-    open -= taken
-    guard open == 0 else { return }
-    while length & 3 != 0 { add(0) }
-  }
-
-  private mutating func add(_ bytes: UnsafeRawBufferPointer) {
-    for byte in bytes { add(byte) }
-  }
-
-  private mutating func add(_ byte: UInt8) {
-    crc.update(byte)
-    (page + Int(length & (Self.pageSize - 1))).storeBytes(of: byte, as: UInt8.self)
-    length += 1
-    if length & (Self.pageSize - 1) == 0 { flush(Self.pageSize) }
-  }
-
-  private mutating func flush() { flush(length & (Self.pageSize - 1)) }
-
-  /// Writes the last `count` bytes of the body, which lie at the start of the page.
-  private mutating func flush(_ count: UInt32) {
-    guard count > 0, failure == nil else { return }
-    halWatchdogFeed()
-    do throws(FlashError) {
-      try put(
-        at: UInt32(DumpPrologue.size) + length - count,
-        UnsafeRawBufferPointer(start: page, count: Int(count)))
-    } catch {
-      failure = error
+    guard !hasFailed else { throw .failed }
+    PrologueLayout.writeCommit(
+      page, bodyLength: written, bodyCRC: crc.value, isTruncated: isTruncated)
+    put(at: UInt32(DumpHeader.size), UInt32(DumpCommit.size))
+    guard !hasFailed else { throw .failed }
+    if memory == nil {
+      try Flash.mark(flash &- SlotLayout.dump &+ SlotLayout.settledMark)
     }
+    return UInt32(DumpPrologue.size) &+ written
   }
 
-  private func put(at position: UInt32, _ bytes: UnsafeRawBufferPointer) throws(FlashError) {
-    switch sink {
-    case .slot(let offset):
-      try Flash.program(offset + SlotLayout.dump + position, bytes)
-    case .memory(let start):
-      guard let base = bytes.baseAddress else { return }
-      (start + Int(position)).copyMemory(from: base, byteCount: bytes.count)
+  @inline(never)
+  private mutating func advance(_ count: UInt32) {
+    filled &+= count
+    if filled == Self.pageSize { flush() }
+  }
+
+  @inline(never)
+  private mutating func flush() {
+    crc.update(page, count: Int(filled))
+    halWatchdogFeed()
+    put(at: UInt32(DumpPrologue.size) &+ written, filled)
+    written &+= filled
+    filled = 0
+  }
+
+  /// Writes bytes of the page at a place in the dump.
+  @inline(never)
+  private mutating func put(at position: UInt32, _ count: UInt32) {
+    if let memory {
+      memory.store(page, count: Int(count), at: Int(position))
+      return
+    }
+    guard !hasFailed else { return }
+    do throws(FlashError) {
+      try Flash.write(flash &+ position, page, count: count)
+    } catch {
+      hasFailed = true
     }
   }
 }

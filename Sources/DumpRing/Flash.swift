@@ -5,7 +5,8 @@ import DumpFormat
 
 /// What can go wrong between a module and flash. The numbers are stable.
 public enum FlashError: UInt8, Error, Sendable {
-  /// The part failed, or lost power, in the middle of the operation.
+  /// The part failed, or lost power, in the middle of the operation; or what it holds afterwards is
+  /// not what it was told to.
   case failed = 1
   /// An address outside the part or off a boundary.
   case invalidAddress = 2
@@ -14,35 +15,70 @@ public enum FlashError: UInt8, Error, Sendable {
 /// Every flash operation of the device modules goes through here, so that HAL results are mapped in
 /// one place.
 public enum Flash {
-  /// Reads `buffer.count` bytes at `offset`. Contexts: boot, app, fault.
+  /// Reads `count` bytes at `offset`. Contexts: boot, app, fault.
   public static func read(
-    _ offset: UInt32, into buffer: UnsafeMutableRawBufferPointer
+    _ offset: UInt32, _ buffer: UnsafeMutableRawPointer, count: UInt32
   ) throws(FlashError) {
-    guard let base = buffer.baseAddress else { return }
-    try check(halFlashRead(offset, base, UInt32(truncatingIfNeeded: buffer.count)))
+    try check(halFlashRead(offset, buffer, count))
   }
 
-  /// Programs bytes at `offset`; bits go from 1 to 0 only. Contexts: boot, app, fault.
+  /// Programs `count` bytes at `offset`; bits go from 1 to 0 only. Contexts: boot, app, fault.
   public static func program(
-    _ offset: UInt32, _ bytes: UnsafeRawBufferPointer
+    _ offset: UInt32, _ bytes: UnsafeRawPointer, count: UInt32
   ) throws(FlashError) {
-    guard let base = bytes.baseAddress else { return }
-    try check(halFlashProgram(offset, base, UInt32(truncatingIfNeeded: bytes.count)))
+    try check(halFlashProgram(offset, bytes, count))
+  }
+
+  /// Programs bytes at `offset` and holds what flash then says against them. Contexts: boot, app,
+  /// fault.
+  public static func write(
+    _ offset: UInt32, _ bytes: UnsafeRawPointer, count: UInt32
+  ) throws(FlashError) {
+    try program(offset, bytes, count: count)
+    guard try compare(offset, bytes, count: count) else { throw .failed }
+  }
+
+  /// Whether flash holds these bytes. `bytes` is aligned to 4; a last part of fewer than 4 bytes is
+  /// not looked at. Contexts: boot, app, fault.
+  static func compare(
+    _ offset: UInt32, _ bytes: UnsafeRawPointer, count: UInt32
+  ) throws(FlashError) -> Bool {
+    var at: UInt32 = 0
+    var chunk = InlineArray<16, UInt32>(repeating: 0)
+    while at < count {
+      let run = min(count - at, 64)
+      try withUnsafeMutablePointer(to: &chunk) { pointer throws(FlashError) in
+        try read(offset + at, pointer, count: run)
+      }
+      for i in 0..<Int(run / 4)
+      where chunk[unchecked: i] != bytes.load(fromByteOffset: Int(at) + 4 * i, as: UInt32.self) {
+        return false
+      }
+      at += run
+    }
+    return true
   }
 
   /// Programs the 8 bytes of a mark at `offset` to zero. Doing it twice does no harm. Contexts: boot,
   /// app, fault.
   public static func mark(_ offset: UInt32) throws(FlashError) {
     var mark: UInt64 = 0
-    try withUnsafeBytes(of: &mark) { bytes throws(FlashError) in
-      try program(offset, bytes)
+    try withUnsafePointer(to: &mark) { pointer throws(FlashError) in
+      try program(offset, pointer, count: 8)
     }
   }
 
   /// How many of the 64 bits of a mark that was read are programmed. From 32 on a mark counts, so
   /// that neither a torn one nor a flipped bit decides.
   public static func programmedBits(_ mark: UnsafeRawPointer) -> Int {
-    (~mark.load32(at: 0)).nonzeroBitCount + (~mark.load32(at: 4)).nonzeroBitCount
+    programmedBits(mark, words: 2)
+  }
+
+  /// How many bits of some words that were read are programmed.
+  static func programmedBits(_ start: UnsafeRawPointer, words: Int) -> Int {
+    var bits = 0
+    for i in 0..<words { bits += (~start.load32(at: 4 * i)).nonzeroBitCount }
+    return bits
   }
 
   /// Erases the sector at `offset`. Contexts: boot, app.
@@ -51,10 +87,7 @@ public enum Flash {
   }
 
   private static func check(_ status: HALStatus) throws(FlashError) {
-    switch status {
-    case .ok: return
-    case .outOfRange, .misaligned: throw .invalidAddress
-    case .failed, .unsupported: throw .failed
-    }
+    guard status != .ok else { return }
+    throw status == .outOfRange || status == .misaligned ? .invalidAddress : .failed
   }
 }

@@ -32,7 +32,7 @@ final class FrameInbox {
 func hostFrame(
   _ type: FrameType, sequence: UInt8, payload: (inout FrameWriter) -> Void = { _ in }
 ) -> [UInt8] {
-  let room = FrameLimit.encoded(FrameLimit.initial)
+  let room = FrameLimit.writing(FrameLimit.initial)
   return [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
     var frame = FrameWriter(type, sequence: sequence, into: UnsafeMutableRawBufferPointer(buffer))
     payload(&frame)

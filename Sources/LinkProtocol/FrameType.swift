@@ -40,6 +40,9 @@ public enum FrameLimit {
 
   /// Bytes on the line for a frame of `size` bytes, delimiters included, at worst.
   public static func encoded(_ size: Int) -> Int { size + size / 254 + 3 }
+
+  /// Bytes of the buffer in which a frame of `size` bytes is written.
+  public static func writing(_ size: Int) -> Int { size + FrameWriter.extraRoom }
 }
 
 /// What becomes of a record on the board.

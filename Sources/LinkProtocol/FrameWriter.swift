@@ -1,88 +1,109 @@
-// Puts one frame on the line: checksum, COBS and delimiters, straight into the buffer that is sent.
+// Puts one frame on the line: payload first, then checksum, COBS and delimiters in the same buffer.
 
 import DumpFormat
 
 /// Builds one encoded frame in a buffer of the caller's.
 ///
 /// Append the payload, then call ``finish()``. Room is checked: what does not fit makes `finish`
-/// answer nothing rather than a short frame.
+/// answer nothing rather than a short frame. The plain bytes wait behind some headroom, and the
+/// encoding, which is a little longer, moves them to the buffer's start without overtaking itself.
 public struct FrameWriter {
-  private let buffer: UnsafeMutableRawBufferPointer
-  private var count: Int
-  /// Where the code of the COBS run being written will go.
-  private var codeAt: Int
-  private var crc = CRC32C()
+  /// Where the plain frame begins, so that its payload, 3 bytes behind, begins at a multiple of 4. More
+  /// than COBS and the delimiters add to the largest frame.
+  private static let headroom = 21
+  /// Bytes that a buffer needs beyond the largest frame to be written.
+  public static let extraRoom = headroom
 
-  /// - Parameter buffer: room for ``FrameLimit/encoded(_:)`` of the frame's size.
+  private let buffer: UnsafeMutableRawBufferPointer
+  /// Where the next plain byte goes. Beyond the buffer's end when one did not fit.
+  private var count: Int
+
+  /// - Parameter buffer: room for the frame and ``extraRoom`` bytes; aligned to 4 where the payload's
+  ///   alignment matters.
   public init(_ type: FrameType, sequence: UInt8, into buffer: UnsafeMutableRawBufferPointer) {
     self.buffer = buffer
-    count = 2
-    codeAt = 1
+    count = Self.headroom
     append(marker)
     append(type.rawValue)
     append(sequence)
   }
 
   /// Appends one byte of payload.
+  @inline(never)
   public mutating func append(_ byte: UInt8) {
-    crc.update(byte)
-    put(byte)
+    if count < buffer.count { buffer[count] = byte }
+    count += 1
+  }
+
+  /// Appends a number's lowest `bytes` bytes.
+  @inline(never)
+  public mutating func append(_ value: UInt32, bytes: Int) {
+    var rest = value
+    for _ in 0..<bytes {
+      append(UInt8(truncatingIfNeeded: rest))
+      rest >>= 8
+    }
   }
 
   /// Appends a 16-bit number.
-  public mutating func append(_ value: UInt16) {
-    append(UInt8(truncatingIfNeeded: value))
-    append(UInt8(truncatingIfNeeded: value >> 8))
-  }
+  @inline(__always)
+  public mutating func append(_ value: UInt16) { append(UInt32(value), bytes: 2) }
 
   /// Appends a 32-bit number.
-  public mutating func append(_ value: UInt32) {
-    append(UInt16(truncatingIfNeeded: value))
-    append(UInt16(truncatingIfNeeded: value >> 16))
-  }
+  @inline(__always)
+  public mutating func append(_ value: UInt32) { append(value, bytes: 4) }
 
   /// Appends a number's low 24 bits.
-  public mutating func append24(_ value: UInt32) {
-    append(UInt16(truncatingIfNeeded: value))
-    append(UInt8(truncatingIfNeeded: value >> 16))
-  }
+  @inline(__always)
+  public mutating func append24(_ value: UInt32) { append(value, bytes: 3) }
 
   /// Appends bytes as they are.
   public mutating func append(_ bytes: UnsafeRawBufferPointer) {
-    for byte in bytes { append(byte) }
+    guard let base = bytes.baseAddress else { return }
+    append(base, count: bytes.count)
+  }
+
+  /// Appends `length` bytes from `start`.
+  public mutating func append(_ start: UnsafeRawPointer, count length: Int) {
+    if let place = reserve(length) { place.store(start, count: length, at: 0) }
+  }
+
+  /// Leaves room for `length` bytes of payload, for the caller to fill; `nil` when they do not fit.
+  public mutating func reserve(_ length: Int) -> UnsafeMutableRawPointer? {
+    let start = count
+    count += length
+    guard count <= buffer.count, let base = buffer.baseAddress else { return nil }
+    return base + start
   }
 
   /// Closes the frame. Returns the encoded frame's length at the start of the buffer, delimiters
   /// included, or `nil` when it did not fit.
   public mutating func finish() -> Int? {
-    var check = crc.value
-    for _ in 0..<4 {
-      put(UInt8(truncatingIfNeeded: check))
-      check >>= 8
-    }
-    guard count < buffer.count else { return nil }
-    buffer[codeAt] = UInt8(truncatingIfNeeded: count - codeAt)
+    guard count <= buffer.count, let base = buffer.baseAddress else { return nil }
+    append(CRC32C.checksum(base + Self.headroom, count: count - Self.headroom))
+    guard count <= buffer.count else { return nil }
+    var out = 2
+    var codeAt = 1
     buffer[0] = 0
-    buffer[count] = 0
-    return count + 1
-  }
-
-  private mutating func put(_ byte: UInt8) {
-    // A full run is closed when the next byte comes, so that none is left empty at the end.
-    if count - codeAt == 0xFF { closeRun(0xFF) }
-    guard count < buffer.count else { return }
-    if byte == 0 {
-      closeRun(UInt8(truncatingIfNeeded: count - codeAt))
-    } else {
-      buffer[count] = byte
-      count += 1
+    for at in Self.headroom..<count {
+      let byte = buffer[at]
+      // A full run is closed when the next byte comes, so that none is left empty at the end.
+      if out - codeAt == 0xFF { closeRun(&codeAt, &out) }
+      if byte == 0 {
+        closeRun(&codeAt, &out)
+      } else {
+        buffer[out] = byte
+        out += 1
+      }
     }
+    closeRun(&codeAt, &out)
+    buffer[out - 1] = 0
+    return out
   }
 
-  private mutating func closeRun(_ code: UInt8) {
-    guard count < buffer.count else { return }
-    buffer[codeAt] = code
-    codeAt = count
-    count += 1
+  private func closeRun(_ codeAt: inout Int, _ out: inout Int) {
+    buffer[codeAt] = UInt8(truncatingIfNeeded: out - codeAt)
+    codeAt = out
+    out += 1
   }
 }

@@ -80,17 +80,21 @@ public struct Hello: Sendable {
     frame.append(lowestVersion)
     frame.append(highestVersion)
     frame.append(largestFrame)
-    for i in 0..<DeviceID.count { frame.append(deviceID.bytes[i]) }
-    for i in 0..<BuildID.count { frame.append(buildID.bytes[i]) }
-    for i in 0..<16 { frame.append(imageVersion[i]) }
+    append(&frame, deviceID.bytes)
+    append(&frame, buildID.bytes)
+    append(&frame, imageVersion)
     frame.append(bootCount)
     frame.append(resetCause.rawValue)
     frame.append(leaseState.rawValue)
     frame.append(leaseSeconds)
-    for i in 0..<LeaseNonce.count { frame.append(nonce.bytes[i]) }
+    append(&frame, nonce.bytes)
     frame.append(dumpsWaiting)
     frame.append(uncapturedCrashes)
     frame.append(phase.rawValue)
+  }
+
+  private func append<let n: Int>(_ frame: inout FrameWriter, _ bytes: [n of UInt8]) {
+    for i in 0..<n { frame.append(bytes[i]) }
   }
 
   /// Reads a payload. Any bytes are safe to pass.

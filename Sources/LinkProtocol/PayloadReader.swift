@@ -10,28 +10,31 @@ struct PayloadReader {
 
   init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-  mutating func take8() -> UInt8 {
-    guard position < bytes.count else {
-      overran = true
-      return 0
+  @inline(__always)
+  mutating func take8() -> UInt8 { UInt8(truncatingIfNeeded: takeNumber(1)) }
+
+  @inline(__always)
+  mutating func take16() -> UInt16 { UInt16(truncatingIfNeeded: takeNumber(2)) }
+
+  @inline(__always)
+  mutating func take24() -> UInt32 { takeNumber(3) }
+
+  @inline(__always)
+  mutating func take32() -> UInt32 { takeNumber(4) }
+
+  /// A number of 1 to 4 bytes.
+  @inline(never)
+  private mutating func takeNumber(_ count: Int) -> UInt32 {
+    var value: UInt32 = 0
+    for i in 0..<count {
+      guard position < bytes.count else {
+        overran = true
+        return 0
+      }
+      value |= UInt32(bytes[position]) << UInt32(8 * i)
+      position += 1
     }
-    defer { position += 1 }
-    return bytes[position]
-  }
-
-  mutating func take16() -> UInt16 {
-    let low = UInt16(take8())
-    return low | UInt16(take8()) << 8
-  }
-
-  mutating func take24() -> UInt32 {
-    let low = UInt32(take16())
-    return low | UInt32(take8()) << 16
-  }
-
-  mutating func take32() -> UInt32 {
-    let low = UInt32(take16())
-    return low | UInt32(take16()) << 16
+    return value
   }
 
   mutating func takeKey() -> DumpKey {

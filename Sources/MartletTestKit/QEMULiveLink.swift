@@ -151,7 +151,7 @@ public final class LiveLink {
   }
 
   private func send(_ type: FrameType, _ number: UInt8, _ payload: (inout FrameWriter) -> Void) {
-    let room = FrameLimit.encoded(FrameLimit.largest)
+    let room = FrameLimit.writing(FrameLimit.largest)
     socket.write(
       [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
         var frame = FrameWriter(type, sequence: number, into: UnsafeMutableRawBufferPointer(buffer))

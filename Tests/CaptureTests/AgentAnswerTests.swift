@@ -233,7 +233,7 @@ import Testing
   @Test func `unknown frames and frames of boards are refused by their type`() throws {
     let bench = try Bench()
     bench.boot()
-    for type in 0...255 as ClosedRange<UInt8> where !(0x81...0x87).contains(type) {
+    for type in 0...255 as ClosedRange<UInt8> where !(0x81...0x88).contains(type) {
       bench.board.send(rawFrame(type))
       #expect(refusal(bench.poll()) == Refused(request: type, code: .unknownType), "\(type)")
     }

@@ -223,7 +223,7 @@ final class FakeBoard {
   }
 
   private func say(_ type: FrameType, _ sequence: UInt8, _ payload: (inout FrameWriter) -> Void) {
-    let room = FrameLimit.encoded(FrameLimit.largest)
+    let room = FrameLimit.writing(FrameLimit.largest)
     output.append(
       [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
         var frame = FrameWriter(

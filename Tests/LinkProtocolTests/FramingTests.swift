@@ -6,7 +6,7 @@ import Testing
 
 /// Encodes one frame with a payload of raw bytes.
 func encoded(_ type: FrameType, sequence: UInt8 = 1, _ payload: [UInt8]) -> [UInt8] {
-  var buffer = [UInt8](repeating: 0xEE, count: FrameLimit.encoded(payload.count + 7))
+  var buffer = [UInt8](repeating: 0xEE, count: FrameLimit.writing(payload.count + 7))
   let length = buffer.withUnsafeMutableBytes { raw -> Int? in
     var writer = FrameWriter(type, sequence: sequence, into: raw)
     payload.withUnsafeBytes { writer.append($0) }

@@ -29,7 +29,7 @@ enum { RAM_REGION = 0, STACK_GUARD_REGION = 4, CODE_REGION = 5, GUARDED_REGION =
 #define CLOSED_RASR (GUARDED_RASR | RASR_PRIVILEGED_READ)
 
 /* How guarded memory is when the application starts. */
-#define START_RASR OPEN_RASR
+#define START_RASR CLOSED_RASR
 
 #define MPU_RBAR_VALID 0x10u
 #define MPU_CTRL_ENABLE_PRIVDEFENA 5u

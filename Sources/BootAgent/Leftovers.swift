@@ -1,0 +1,77 @@
+// What the agent does before it talks: what the last boot left behind, erase-ahead, the fault path.
+
+import BoardHAL
+import ConsentLease
+import CrashCapture
+import DumpFormat
+import DumpRing
+
+/// Keeps what the boot before left in retained RAM, and makes the fault path ready. Context: boot.
+struct Leftovers {
+  let gate: ConsentGate
+  let ring: DumpRing?
+  var log: StateLog?
+  let bootCount: UInt32
+  let component: UInt8
+
+  /// Stores what the last boot left, when consent allows it, and forgets it.
+  mutating func keep() {
+    if gate.state(at: halMonotonicMicroseconds()) == .allowed {
+      storeLeftDump()
+      if halResetCause() == .watchdog, bootCount > 1 {
+        // The registers are not known, but what the application had noted is.
+        withGuardedOpen {
+          LeftDump().recordWatchdogReset(boot: bootCount - 1, component: component)
+        }
+        storeLeftDump()
+      }
+    }
+    withGuardedOpen {
+      LeftDump().clear()
+      Breadcrumbs.clear()
+    }
+  }
+
+  /// Hands a ready slot to the fault path.
+  func prepareCapture() {
+    let slot = ring?.makeReady(dumpsPerFingerprint: gate.dumpsPerFingerprint)
+    withGuardedOpen {
+      CrashCapture.prepare(
+        bootCount: bootCount, component: component, slot: slot.flatMap { ring?.offset(of: $0) },
+        slotSize: ring?.slotSize ?? 0, log: log)
+    }
+  }
+
+  /// Counts the crash whose dump lies in retained RAM, and moves the dump into the ring unless its
+  /// fingerprint has been kept often enough.
+  private mutating func storeLeftDump() {
+    let left = LeftDump()
+    let length = left.length
+    guard length > 0 else { return }
+    let dump = left.start
+    if dump.load32(at: PrologueLayout.bootCount) == 0 {
+      // It crashed before its boot was counted: this boot's number has to do.
+      withGuardedOpen {
+        dump.store32(bootCount, at: PrologueLayout.bootCount)
+        dump.store32(3, at: PrologueLayout.sequence)
+        PrologueLayout.sealHeader(dump)
+      }
+    }
+    let key = DumpKey(
+      bootCount: dump.load32(at: PrologueLayout.bootCount),
+      sequence: dump.load32(at: PrologueLayout.sequence))
+    // The ring has it when the fault path failed behind its commit.
+    guard let ring, ring.find(key) == nil else { return }
+    let name = Fingerprint(rawValue: dump.load64(at: PrologueLayout.fingerprint))
+    let limit = gate.dumpsPerFingerprint
+    let seen = log?.find(name)
+    if seen?.total(name) ?? 0 < UInt32(limit) {
+      guard let slot = ring.makeReady(dumpsPerFingerprint: limit),
+        ring.store(dump, length: length, in: slot)
+      else { return }
+    }
+    let seconds = wholeSeconds(dump.load64(at: PrologueLayout.uptime))
+    _ = log?.count(name, in: seen, boot: key.bootCount, uptime: seconds)
+    withGuardedOpen { LastCrash.note(name, boot: key.bootCount, uptime: seconds) }
+  }
+}
