@@ -53,17 +53,25 @@ struct CostApp {
 
   /// Opens the gate without a host: this image runs in the emulator alone, on memory without content.
   private static func grantLease(dumpsPerFingerprint: UInt8) {
-    let device = InlineArray<64, UInt8>(repeating: 0)
-    let nonce = InlineArray<16, UInt8>(repeating: 0)
+    var device = InlineArray<64, UInt8>(repeating: 0)
+    var nonce = InlineArray<16, UInt8>(repeating: 0)
     let lease = Lease(
       isAllowed: true, dumpsPerFingerprint: dumpsPerFingerprint, nonce: nonce, epoch: 1,
       lifetime: 3600, deviceID: device)
-    do throws(LeaseRefusal) {
-      try consentGate().accept(
-        lease, deviceID: device, nonce: nonce, at: halMonotonicMicroseconds())
-    } catch {
-      halReset(.software)
+    var words = InlineArray<25, UInt32>(repeating: 0)
+    let refusal = withUnsafeMutableBytes(of: &words) { bytes in
+      if let base = bytes.baseAddress { lease.encode(to: base) }
+      return withUnsafePointer(to: &device) { device in
+        withUnsafePointer(to: &nonce) { nonce in
+          withGuardedOpen {
+            consentGate().accept(
+              UnsafeRawBufferPointer(bytes), deviceID: device, nonce: nonce,
+              at: halMonotonicMicroseconds())
+          }
+        }
+      }
     }
+    if refusal != .accepted { halReset(.software) }
   }
 
   /// Crashes with the program counter at one of many places, so that fingerprints differ.
