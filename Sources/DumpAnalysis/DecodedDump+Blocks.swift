@@ -153,7 +153,8 @@ extension DecodedDump {
     }
     let rest = words.dropFirst()
     nvic = NVICState(
-      enabled: Array(rest.prefix(count)), pending: Array(rest.dropFirst(count).prefix(count)),
+      wordCount: count, enabled: Array(rest.prefix(count)),
+      pending: Array(rest.dropFirst(count).prefix(count)),
       active: Array(rest.dropFirst(2 * count).prefix(count)))
   }
 

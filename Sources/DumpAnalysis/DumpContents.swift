@@ -18,7 +18,8 @@ public struct CoreRegisters: Equatable, Sendable {
   public var primask: UInt32?
   public var basepri: UInt32?
   public var faultmask: UInt32?
-  /// Bit 0: the exception frame was read; 1: floating point live; 2: early warning; 3: nested.
+  /// Bit 0: the exception frame was read; 1: floating point live; 2: early warning; 3: nested; 4: a
+  /// stack reached its guard.
   public var flags: UInt32?
   /// Number of the exception that was taken, such as 3 for HardFault.
   public var exception: UInt32?
@@ -120,6 +121,8 @@ public struct MPUState: Equatable, Sendable {
 
 /// Interrupts, one bit each, 32 in a word from interrupt 0 on.
 public struct NVICState: Equatable, Sendable {
+  /// Words that each list has on the board. A list with fewer was cut off.
+  public var wordCount: Int
   public var enabled: [UInt32]
   public var pending: [UInt32]
   public var active: [UInt32]

@@ -14,9 +14,9 @@ public struct DumpMemory: Sendable {
 
   public init(dump: DecodedDump, elf: ELFImage? = nil) {
     let kept = dump.memory.map { Run(start: UInt64($0.address), bytes: $0.bytes[...]) }
-    let redacted = Self.merged(dump.redactions.map(\.range))
+    let redacted = RedactedRuns(dump.redactions).ranges
     let known = Self.laidOut(kept)
-    let holes = Self.merged(known.map { $0.start..<$0.end } + redacted)
+    let holes = RedactedRuns.merged(known.map { $0.start..<$0.end } + redacted)
     let linked = (elf?.readOnlyRuns ?? []).map { Run(start: UInt64($0.address), bytes: $0.bytes) }
     runs =
       (Self.subtract(redacted, from: known) + Self.subtract(holes, from: Self.laidOut(linked)))
@@ -45,6 +45,28 @@ public struct DumpMemory: Sendable {
     return result
   }
 
+  /// The bytes from `address` on, up to `count` of them, `nil` where `redactions` hides one; ends at
+  /// the first that is not known for another reason.
+  public func read(
+    _ address: UInt32, count: Int, marking redactions: RedactedRuns
+  ) -> [UInt8?] {
+    var result: [UInt8?] = []
+    while result.count < count {
+      let cursor = UInt64(address) + UInt64(result.count)
+      guard cursor <= UInt64(UInt32.max) else { break }
+      let known = read(UInt32(cursor), count: count - result.count)
+      if !known.isEmpty {
+        result += known
+      } else if let end = redactions.end(from: cursor) {
+        let length = min(end - cursor, UInt64(count - result.count))
+        result += Array(repeating: nil, count: Int(length))
+      } else {
+        break
+      }
+    }
+    return result
+  }
+
   /// Sorts runs; where two overlap, the one that begins lower counts.
   private static func laidOut(_ runs: [Run]) -> [Run] {
     var result: [Run] = []
@@ -57,19 +79,6 @@ public struct DumpMemory: Sendable {
       }
       end = run.end
       result.append(run)
-    }
-    return result
-  }
-
-  private static func merged(_ ranges: [Range<UInt64>]) -> [Range<UInt64>] {
-    var result: [Range<UInt64>] = []
-    for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) where !range.isEmpty {
-      if let last = result.last, range.lowerBound <= last.upperBound {
-        let end = max(last.upperBound, range.upperBound)
-        result[result.count - 1] = last.lowerBound..<end
-      } else {
-        result.append(range)
-      }
     }
     return result
   }

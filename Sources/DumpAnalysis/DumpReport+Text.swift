@@ -10,16 +10,27 @@ extension DumpReport {
   public var text: String {
     var lines = [headline, signature, ""]
     lines += identityLines
+    if isImprecise {
+      lines += [
+        "",
+        "The program counter is not the culprit: a store that ran before it failed late. Look at the",
+        "stores in front of it, in this function and in the one that called or returned to it.",
+      ]
+    }
     section("Registers", columns(registers), &lines)
     section("Fault status", columns(faultRegisters) + faults.map(line), &lines)
     section("Context", context.map(line), &lines)
     section("Reason", reason.map { ["  " + Self.printable($0)] } ?? [], &lines)
+    section("Memory protection", protectionLines, &lines)
+    section("Interrupts", interruptLines, &lines)
+    section("System timer", timerLines, &lines)
     section("Memory in the dump", regions.map(line), &lines)
     section(
       "Redacted, shown as unknown",
       redactions.map { "  \($0.address)  \($0.length) bytes" }, &lines)
-    section("Last events, oldest first", breadcrumbs.map(line), &lines)
-    section("Stack", stackHead.map { "  " + $0 }, &lines)
+    section("Last events, oldest first", eventLines, &lines)
+    let stackTitle = stackHead.contains { $0.contains(Self.hidden) } ? ", -- is redacted" : ""
+    section("Stack" + stackTitle, stackHead.map { "  " + $0 }, &lines)
     section(
       "Blocks of unknown types",
       unknownBlocks.map { "  type \($0.type)  \($0.length) bytes" }, &lines)
@@ -47,8 +58,10 @@ extension DumpReport {
     ]
     if identity.occurrences != 1 { rows.append(("stands for", "\(identity.occurrences) crashes")) }
     var notes: [String] = []
-    if identity.isRegisterOnly { notes.append("registers only") }
-    if identity.isNested { notes.append("taken inside the fault path") }
+    if identity.isNested {
+      notes.append("taken inside the fault path, whose registers these are")
+    }
+    if identity.isRegisterOnly { notes.append("registers only: no memory was kept") }
     if identity.isTruncated { notes.append("truncated: parts of the capture are missing") }
     if !notes.isEmpty { rows.append(("note", notes.joined(separator: "; "))) }
     return rows.map { Self.padded($0.0, 12) + $0.1 }
@@ -78,15 +91,28 @@ extension DumpReport {
     var text = "  \(region.address)  \(Self.padded("\(region.length) bytes", 14))\(region.role)"
     if region.role == "registeredRegion" { text += " \(region.id)" }
     if region.isTruncated { text += ", ends early" }
-    if region.isRedacted { text += ", parts redacted" }
+    if region.redactedBytes > 0 {
+      text += ", \(region.redactedBytes) bytes redacted"
+    } else if region.isRedacted {
+      text += ", parts redacted"
+    }
     return text
   }
 
-  private func line(_ event: Event) -> String {
-    "  \(Self.seconds(event.uptimeSeconds)) s  id \(event.id.hex)  value \(event.value.hex)"
+  /// A table: seconds since power-on, id, value.
+  private var eventLines: [String] {
+    guard !breadcrumbs.isEmpty else { return [] }
+    let times = breadcrumbs.map { Self.seconds($0.uptimeSeconds) }
+    let width = max(times.map(\.count).max() ?? 0, 7)
+    func row(_ time: String, _ id: String, _ value: String) -> String {
+      "  " + String(repeating: " ", count: width - time.count) + time + "  "
+        + Self.padded(id, 12) + value
+    }
+    return [row("seconds", "id", "value")]
+      + zip(times, breadcrumbs).map { row($0, $1.id.hex, "\($1.value.hex) (\($1.value))") }
   }
 
-  private static func padded(_ text: String, _ width: Int) -> String {
+  static func padded(_ text: String, _ width: Int) -> String {
     text + String(repeating: " ", count: max(1, width - text.count))
   }
 
@@ -108,12 +134,19 @@ extension DumpReport {
   static func stackHead(_ dump: DecodedDump) -> [String] {
     let stack = dump.memory.first { $0.role == MemoryRole.interruptedStack.rawValue }
     guard let start = dump.core?.sp ?? stack?.address else { return [] }
-    let bytes = DumpMemory(dump: dump).read(start, count: stackBytes)
+    let bytes = DumpMemory(dump: dump)
+      .read(start, count: stackBytes, marking: RedactedRuns(dump.redactions))
     return stride(from: 0, to: bytes.count, by: 16).map { offset in
       let row = bytes[offset..<min(offset + 16, bytes.count)]
-      let hex = row.map(\.bareHex).joined(separator: " ")
-      let text = row.map { (32..<127).contains($0) ? String(UnicodeScalar($0)) : "." }.joined()
+      let hex = row.map { $0?.bareHex ?? hidden }.joined(separator: " ")
+      let text = row.map { (byte: UInt8?) -> String in
+        guard let byte else { return "-" }
+        return (32..<127).contains(byte) ? String(UnicodeScalar(byte)) : "."
+      }.joined()
       return "\((start &+ UInt32(offset)).hex)  \(padded(hex, 49))\(text)"
     }
   }
+
+  /// Stands for a byte that was redacted.
+  static let hidden = "--"
 }

@@ -42,6 +42,8 @@ public struct DumpReport: Codable, Equatable, Sendable {
     public var id: UInt16
     public var isTruncated: Bool
     public var isRedacted: Bool
+    /// Bytes of it that were replaced by zeros, as far as the dump says which.
+    public var redactedBytes: Int
   }
 
   /// A run of memory that was replaced by zeros.
@@ -66,6 +68,9 @@ public struct DumpReport: Codable, Equatable, Sendable {
   /// What happened and where, in one line.
   public var headline: String
   public var signature: String
+  /// The program counter is behind the instruction that caused the fault, by an unknown distance: a
+  /// store failed after the processor had gone on.
+  public var isImprecise: Bool
   public var identity: Identity
   public var registers: [Register]
   public var faultRegisters: [Register]
@@ -76,7 +81,12 @@ public struct DumpReport: Codable, Equatable, Sendable {
   public var redactions: [RedactedRun]
   /// Oldest first.
   public var breadcrumbs: [Event]
-  /// The first lines of the interrupted stack in hexadecimal, lowest address first.
+  /// Absent when the dump does not tell.
+  public var protection: Protection?
+  public var interrupts: Interrupts?
+  public var systemTimer: SystemTimer?
+  /// The first lines of the interrupted stack in hexadecimal, lowest address first; `--` stands for a
+  /// byte that was redacted.
   public var stackHead: [String]
   /// Registers of the floating point, the memory protection unit, interrupts and the system timer.
   public var moreRegisters: [Register]
@@ -87,8 +97,9 @@ public struct DumpReport: Codable, Equatable, Sendable {
   ///   - elf: the image's ELF file; with it the headline names the function.
   public init(dump: DecodedDump, elf: ELFImage? = nil) {
     let words = FaultStatusWords(dump)
+    isImprecise = words.isImprecise
     headline =
-      Self.place(words.headline, dump, elf)
+      Self.place(words.headline, isImprecise: words.isImprecise, dump, elf)
       + (dump.reason.map { ": " + Self.printable($0) } ?? "")
     signature = dump.signature
     identity = Identity(dump)
@@ -97,20 +108,27 @@ public struct DumpReport: Codable, Equatable, Sendable {
     faults = words.faults
     context = words.context
     reason = dump.reason
-    regions = dump.memory.map(Region.init)
+    let redacted = RedactedRuns(dump.redactions)
+    regions = dump.memory.map { Region($0, redacted) }
     redactions = dump.redactions.map {
       RedactedRun(address: $0.address.hex, length: $0.length)
     }
     breadcrumbs = dump.breadcrumbs.map {
       Event(uptimeSeconds: Double($0.uptime) / 1e6, id: $0.id, value: $0.value)
     }
+    protection = dump.mpu.map(Protection.init)
+    interrupts = dump.nvic.map(Interrupts.init)
+    systemTimer = dump.sysTick.map(SystemTimer.init)
     stackHead = Self.stackHead(dump)
     moreRegisters = Self.moreRegisters(dump)
     unknownBlocks = dump.unknownBlocks.map { Unknown(type: $0.type, length: $0.content.count) }
   }
 
-  private static func place(_ what: String, _ dump: DecodedDump, _ elf: ELFImage?) -> String {
-    let start = what.prefix(1).uppercased() + what.dropFirst()
+  /// - Parameter isImprecise: the place is where the fault was noticed, not where it was caused.
+  private static func place(
+    _ what: String, isImprecise: Bool, _ dump: DecodedDump, _ elf: ELFImage?
+  ) -> String {
+    let start = what.prefix(1).uppercased() + what.dropFirst() + (isImprecise ? ", noticed" : "")
     guard let pc = dump.core?.pc else { return start }
     if [.crash, .assertion, .abort].contains(dump.header.kind), let elf, let lr = dump.core?.lr,
       elf.isCode(lr &- 2), let caller = elf.function(at: lr &- 2)
@@ -151,13 +169,14 @@ extension DumpReport.Identity {
 }
 
 extension DumpReport.Region {
-  init(_ block: MemoryBlock) {
+  init(_ block: MemoryBlock, _ redacted: RedactedRuns) {
     address = block.address.hex
     length = block.bytes.count
     role = MemoryRole(rawValue: block.role).map { "\($0)" } ?? "role \(block.role)"
     id = block.id
     isTruncated = block.isTruncated
     isRedacted = block.isRedacted
+    redactedBytes = redacted.count(in: block.range)
   }
 }
 

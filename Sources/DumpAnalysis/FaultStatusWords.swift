@@ -6,7 +6,8 @@ import DumpFormat
 public struct FaultStatusWords: Equatable, Sendable {
   /// One set bit and what it means.
   public struct Finding: Codable, Equatable, Sendable {
-    /// `CFSR`, `HFSR`, `DFSR`, `EXC_RETURN`, `xPSR` or `CONTROL`.
+    /// `CFSR`, `HFSR`, `DFSR`, `EXC_RETURN`, `xPSR`, `CONTROL`, or `capture` for what the fault path
+    /// itself noted.
     public var register: String
     /// The manual's name of the bit, such as `DIVBYZERO`.
     public var bit: String
@@ -16,10 +17,12 @@ public struct FaultStatusWords: Equatable, Sendable {
 
   /// What the fault status registers say: CFSR, then HFSR, then DFSR.
   public var faults: [Finding]
-  /// What the code was doing: EXC_RETURN, xPSR and CONTROL.
+  /// What the code was doing: EXC_RETURN, xPSR, CONTROL, and what the fault path noted.
   public var context: [Finding]
   /// What happened, in a few words in lower case: `division by zero`.
   public var headline: String
+  /// The program counter lies behind the instruction that caused the fault, by an unknown distance.
+  public var isImprecise: Bool
 
   /// The words for a dump.
   public init(_ dump: DecodedDump) {
@@ -39,7 +42,11 @@ public struct FaultStatusWords: Equatable, Sendable {
       + Self.findings("HFSR", status?.hfsr, in: Self.hfsrBits, status)
       + Self.findings("DFSR", status?.dfsr, in: Self.dfsrBits, status)
     context = Self.context(of: core)
-    headline = Self.headline(kind: kind, faults: faults, status: status)
+    headline = Self.headline(kind: kind, faults: faults, status: status, core: core)
+    let names = Set(faults.map(\.bit))
+    isImprecise =
+      [.busFault, .hardFault].contains(kind) && names.contains("IMPRECISERR")
+      && !names.contains("PRECISERR")
   }
 
   private static func findings(
@@ -99,7 +106,7 @@ extension FaultStatusWords {
       headline: "access to an address where nothing answers"),
     Bit(
       10, "IMPRECISERR",
-      "An earlier store went where nothing answers; the instruction is near, not exact",
+      "A store before this instruction went where nothing answers; which one is not known",
       headline: "earlier store to an address where nothing answers"),
     Bit(
       11, "UNSTKERR", "Returning from an exception read a stack where nothing answers",
@@ -155,7 +162,7 @@ extension FaultStatusWords {
 
 extension FaultStatusWords {
   private static func headline(
-    kind: CrashKind, faults: [Finding], status: FaultStatus?
+    kind: CrashKind, faults: [Finding], status: FaultStatus?, core: CoreRegisters?
   ) -> String {
     switch kind {
     case .swiftTrap: return "Swift runtime check failed"
@@ -164,7 +171,7 @@ extension FaultStatusWords {
     case .abort: return "abort was called"
     case .watchdogWarning: return "hang: the watchdog was about to bite"
     case .watchdogReset: return "hang: the watchdog reset the board"
-    case .stackOverflow: return "stack overflow"
+    case .stackOverflow: return "stack overflow" + stackName(core)
     case .nestedFault: return "fault inside the fault path"
     case .nmi: return "non-maskable interrupt that nobody handles"
     case .unhandledException: return "exception that nobody handles"
@@ -176,6 +183,15 @@ extension FaultStatusWords {
     var text = first?.headline ?? Self.plain(kind)
     if let address = status?.mmfar ?? status?.bfar { text += " (address \(address.hex))" }
     return text
+  }
+
+  /// The stack that the interrupted code used (B1.5.8).
+  private static func stackName(_ core: CoreRegisters?) -> String {
+    switch (core?.excReturn).map({ $0 & 0xF }) {
+    case 1, 9: " on the main stack"
+    case 13: " on the process stack"
+    default: ""
+    }
   }
 
   private static func plain(_ kind: CrashKind) -> String {
@@ -233,6 +249,20 @@ extension FaultStatusWords {
           ? "Ordinary code uses the process stack" : "Ordinary code uses the main stack"
       )
       if value & 4 != 0 { add("CONTROL", "FPCA", "Floating point was in use") }
+    }
+    if let flags = core?.flags {
+      if flags & 1 == 0 {
+        add(
+          "capture", "FRAME",
+          "The exception frame was not read: r0-r3, r12, lr, pc and xpsr are not known")
+      }
+      if flags & 4 != 0 { add("capture", "WARNING", "The watchdog was about to bite") }
+      if flags & 8 != 0 {
+        add("capture", "NESTED", "The fault was in the fault path itself; so are the registers")
+      }
+      if flags & 16 != 0 {
+        add("capture", "GUARD", "A stack reached its guard, or went beyond its low end")
+      }
     }
     return findings
   }

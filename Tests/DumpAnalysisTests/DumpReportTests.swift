@@ -16,8 +16,8 @@ import Testing
       "12.345678 s since power-on", "stands for  3 crashes", "r12", "0x0000010c",
       "CFSR.DIVBYZERO: A division had zero as its divisor",
       "CFSR.BFARVALID: The address that did not answer is known: 0xbeef0000", "tank empty",
-      "0x20001000  21 bytes      registeredRegion 9, parts redacted", "0x20001004  8 bytes",
-      "1.000000 s  id 0x00000001  value 0x0000002a",
+      "0x20001000  21 bytes      registeredRegion 9, 8 bytes redacted", "0x20001004  8 bytes",
+      "   seconds  id          value\n  1.000000  0x00000001  0x0000002a (42)\n",
       "0x20000100  00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f", "type 30583  3 bytes",
     ] {
       #expect(text.contains(part), "\(part) is missing in \(text)")
