@@ -7,7 +7,7 @@ import ServiceAPI
 struct DeviceCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "device", abstract: "Devices: claiming them into groups, and looking at them.",
-    subcommands: [Claim.self, Show.self, List.self])
+    subcommands: [Claim.self, Show.self, List.self, Crashes.self])
 
   /// Reads a device id of an option.
   static func device(_ text: String) throws -> DeviceID {
@@ -46,7 +46,7 @@ struct DeviceCommand: AsyncParsableCommand {
 
   struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Shows where in the catalog a device is.")
+      abstract: "Shows where in the catalog a device is, and how often it crashed.")
     @Option(
       help: "The device id, 128 hex digits.", transform: { try DeviceCommand.device($0) })
     var device: DeviceID
@@ -55,14 +55,41 @@ struct DeviceCommand: AsyncParsableCommand {
 
     func run() async throws {
       let catalog = try catalog.reference()
-      let all: [DeviceResource] = try await options.client()
+      let client = try options.client()
+      let all: [DeviceResource] =
+        try await client
         .list(catalog.listDevicesPath, method: .POST)
       guard let found = all.first(where: { $0.name == device.text }) else {
         throw CommandFailure(
           message: "The device is not in the catalog '\(catalog.name)'.",
           remedy: "Claim it with martlet device claim.")
       }
-      try options.output.show(DeviceRow(resource: found))
+      let crashes: DeviceCrashes = try await client.get(
+        DeviceCrashesPath.crashes(device: device.text))
+      try options.output.show(DeviceDetail(row: DeviceRow(resource: found), crashes: crashes))
+    }
+  }
+
+  struct Crashes: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Lists how often a device crashed, by fingerprint, the most frequent first.",
+      discussion: """
+        Identical crashes share a fingerprint. Beyond its limit a device keeps no more dumps of one \
+        and counts on: the totals here are those of all crashes.
+        """)
+    @Option(
+      help: "The device id, 128 hex digits.", transform: { try DeviceCommand.device($0) })
+    var device: DeviceID
+    @OptionGroup var options: ServiceOptions
+
+    func run() async throws {
+      let crashes: DeviceCrashes = try await options.client().get(
+        DeviceCrashesPath.crashes(device: device.text))
+      try options.output.show(
+        crashes.fingerprints.map(CrashRow.init), none: "No crashes were counted.")
+      if crashes.uncaptured > 0 {
+        note("\(crashes.uncaptured) more crashes were not captured, for want of consent.")
+      }
     }
   }
 

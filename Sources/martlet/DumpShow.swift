@@ -48,7 +48,9 @@ struct DumpShow: AsyncParsableCommand {
     case .table:
       if let summary {
         write("Dump \(summary.id), \(summary.region)\n")
-        write("received \(summary.receivedAt.formatted(.iso8601)) from \(summary.deviceId)\n\n")
+        write("received \(summary.receivedAt.formatted(.iso8601)) from \(summary.deviceId)\n")
+        let crashes = summary.crashes?.words ?? "the device has not told yet"
+        write("all of this fingerprint on this device: \(crashes)\n\n")
       }
       write(report.text)
       if let value = trace.value { write("\nBacktrace\n\(value.text)") }

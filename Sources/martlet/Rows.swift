@@ -62,14 +62,67 @@ struct DeviceRow: TableRow {
   func encode(to encoder: any Encoder) throws { try resource.encode(to: encoder) }
 }
 
+/// A device with how often it crashed. As JSON it is the resource with a member `crashes`.
+struct DeviceDetail: TableRow {
+  static let titles = DeviceRow.titles + ["Crashes", "Fingerprints", "CrashesWithoutConsent"]
+  var row: DeviceRow
+  var crashes: DeviceCrashes
+
+  var cells: [String] {
+    row.cells + ["\(crashes.total)", "\(crashes.fingerprints.count)", "\(crashes.uncaptured)"]
+  }
+
+  private enum CodingKeys: CodingKey { case crashes }
+
+  func encode(to encoder: any Encoder) throws {
+    try row.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(crashes, forKey: .crashes)
+  }
+}
+
+/// The crashes of a device with one fingerprint.
+struct CrashRow: TableRow {
+  static let titles = [
+    "Fingerprint", "Crashes", "FirstBoot", "FirstUptime", "LastBoot", "LastUptime",
+  ]
+  var kind: DeviceCrashes.Kind
+
+  var cells: [String] {
+    let total = kind.total
+    func uptime(_ seconds: UInt32?) -> String { seconds.map { "\($0) s" } ?? "unknown" }
+    return [
+      kind.fingerprint, "\(total.count)", "\(total.firstBoot)", uptime(total.firstUptimeSeconds),
+      "\(total.lastBoot)", uptime(total.lastUptimeSeconds),
+    ]
+  }
+
+  func encode(to encoder: any Encoder) throws { try kind.encode(to: encoder) }
+}
+
+extension CrashTotal {
+  /// `5 crashes: the first in boot 3 after 12 s, the latest in boot 9`.
+  var words: String {
+    func moment(_ boot: UInt32, _ seconds: UInt32?) -> String {
+      "in boot \(boot)" + (seconds.map { " after \($0) s" } ?? "")
+    }
+    let first = moment(firstBoot, firstUptimeSeconds)
+    guard count > 1 else { return "1 crash, \(first)" }
+    return "\(count) crashes: the first \(first), the latest \(moment(lastBoot, lastUptimeSeconds))"
+  }
+}
+
 struct DumpRow: TableRow {
-  static let titles = ["Id", "Received", "Device", "DeviceGroup", "Region", "Size", "Signature"]
+  static let titles = [
+    "Id", "Received", "Device", "DeviceGroup", "Region", "Size", "Crashes", "Signature",
+  ]
   var summary: DumpSummary
 
   var cells: [String] {
     [
       summary.id, summary.receivedAt.formatted(.iso8601), "\(summary.deviceId.prefix(8))...",
-      summary.deviceGroup, summary.region, "\(summary.size)", summary.signature,
+      summary.deviceGroup, summary.region, "\(summary.size)",
+      summary.crashes.map { "\($0.count)" } ?? "unknown", summary.signature,
     ]
   }
 
