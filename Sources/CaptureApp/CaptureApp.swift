@@ -7,7 +7,7 @@ import CrashCapture
 @main
 struct CaptureApp {
   static func main() {
-    CrashCapture.prepare(bootCount: 1, component: 0, slot: nil, slotSize: 0, log: nil)
+    CrashCapture.prepare(bootCount: 1, component: 0)
     CrashCapture.register(address: 0x4_0000, length: 64, id: 1)
     CrashCapture.crash("captured into retained RAM")
   }

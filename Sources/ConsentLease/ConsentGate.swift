@@ -13,7 +13,7 @@ import DumpFormat
 /// What changes the record needs guarded memory to be open. Layout: docs/formats/ring.md, Retained RAM.
 public struct ConsentGate {
   /// Bytes of retained RAM.
-  public static let size = 56
+  public static let size = 48
 
   /// "MGT2", little endian.
   private static let magic: UInt32 = 0x3254_474D
@@ -23,13 +23,12 @@ public struct ConsentGate {
     static let clockFault = 6
     static let epoch = 8
     static let uncaptured = 12
-    static let acceptedAt = 16
-    static let expiresAt = 24
+    static let expiresAt = 16
     /// Uptime at the start of this boot. Wraps: after a fault of the clock it lies before zero.
-    static let base = 32
+    static let base = 24
     /// Uptime at the last update.
-    static let last = 40
-    static let crc = 48
+    static let last = 32
+    static let check = 40
   }
 
   private let memory: UnsafeMutableRawPointer
@@ -57,10 +56,11 @@ public struct ConsentGate {
   /// Microseconds since power-on, when `monotonic` have passed since this reset.
   public func uptime(at monotonic: UInt64) -> UInt64 { bytes.load64(at: At.base) &+ monotonic }
 
-  /// Brings the kept uptime up to date. A `monotonic` that lies before an earlier one closes the gate
-  /// until the next lease. Changes the record.
-  public func update(at monotonic: UInt64) {
-    guard isIntact else { return }
+  /// Brings the kept uptime up to date and decides, see ``state(at:)``. A `monotonic` that lies before an
+  /// earlier one closes the gate until the next lease. Changes the record.
+  @discardableResult
+  public func update(at monotonic: UInt64) -> LeaseState {
+    guard isIntact else { return .none }
     let now = uptime(at: monotonic)
     if now < bytes.load64(at: At.last) {
       memory.store8(1, at: At.clockFault)
@@ -68,18 +68,14 @@ public struct ConsentGate {
       memory.store64(now, at: At.last)
     }
     seal()
+    return decide(now)
   }
 
   // MARK: - The decision
 
   /// Whether the gate is open at `monotonic` microseconds since this reset, and if not why.
   public func state(at monotonic: UInt64) -> LeaseState {
-    guard isIntact, let stored = LeaseState(rawValue: bytes.load8(at: At.state)) else {
-      return .none
-    }
-    guard stored == .allowed else { return stored }
-    guard !isClockWrong(at: monotonic) else { return .clockFault }
-    return uptime(at: monotonic) < bytes.load64(at: At.expiresAt) ? .allowed : .expired
+    isIntact ? decide(uptime(at: monotonic)) : .none
   }
 
   /// Seconds for which the gate stays open; 0 when it is closed.
@@ -88,12 +84,13 @@ public struct ConsentGate {
     return wholeSeconds(bytes.load64(at: At.expiresAt) &- uptime(at: monotonic))
   }
 
-  /// Epoch of the last lease accepted since power-on; 0 before the first.
-  public var epoch: UInt32 { isIntact ? bytes.load32(at: At.epoch) : 0 }
+  /// Epoch of the last lease accepted since power-on; 0 before the first. Means nothing unless the gate
+  /// was just found open.
+  public var epoch: UInt32 { bytes.load32(at: At.epoch) }
 
-  /// How many dumps of one fingerprint to keep.
+  /// How many dumps of one fingerprint to keep; likewise.
   public var dumpsPerFingerprint: UInt8 {
-    let asked = isIntact ? bytes.load8(at: At.dumpsPerFingerprint) : 0
+    let asked = bytes.load8(at: At.dumpsPerFingerprint)
     return asked == 0 ? Self.defaultDumpsPerFingerprint : asked
   }
 
@@ -135,10 +132,12 @@ public struct ConsentGate {
       return .otherNonce
     }
     let newEpoch = base.load32(at: LeaseLayout.epoch)
-    guard newEpoch >= epoch else { return .olderEpoch }
     // What a wrong clock has counted means nothing; the new lease counts from zero.
-    var start = bytes.load64(at: At.base)
-    if !isIntact || isClockWrong(at: monotonic) { start = 0 &- monotonic }
+    var start = 0 &- monotonic
+    if isIntact {
+      guard newEpoch >= epoch else { return .olderEpoch }
+      if !isClockWrong(uptime(at: monotonic)) { start = bytes.load64(at: At.base) }
+    }
     let isAllowed = base.load8(at: LeaseLayout.verdict) == 1
     reset(state: isAllowed ? .allowed : .denied, base: start)
     let now = start &+ monotonic
@@ -146,7 +145,6 @@ public struct ConsentGate {
       base.load8(at: LeaseLayout.dumpsPerFingerprint), at: At.dumpsPerFingerprint)
     memory.store32(newEpoch, at: At.epoch)
     memory.store64(now, at: At.last)
-    memory.store64(now, at: At.acceptedAt)
     let lifetime = base.load32(at: LeaseLayout.lifetime)
     memory.store64(now &+ UInt64(widening: lifetime) &* 1_000_000, at: At.expiresAt)
     seal()
@@ -158,22 +156,39 @@ public struct ConsentGate {
   private var bytes: UnsafeRawPointer { UnsafeRawPointer(memory) }
 
   private var isIntact: Bool {
-    bytes.load32(at: 0) == Self.magic && bytes.load32(at: At.crc) == checksum
+    bytes.load32(at: 0) == Self.magic && bytes.load32(at: At.check) == checksum
   }
 
-  private func isClockWrong(at monotonic: UInt64) -> Bool {
-    let now = uptime(at: monotonic)
-    return bytes.load8(at: At.clockFault) != 0 || now < bytes.load64(at: At.last)
-      || now < bytes.load64(at: At.acceptedAt)
+  private func decide(_ now: UInt64) -> LeaseState {
+    guard let stored = LeaseState(rawValue: bytes.load8(at: At.state)) else { return .none }
+    guard stored == .allowed else { return stored }
+    guard !isClockWrong(now) else { return .clockFault }
+    return now < bytes.load64(at: At.expiresAt) ? .allowed : .expired
   }
 
-  private var checksum: UInt32 { CRC32C.checksum(memory, count: At.crc) }
+  /// Whether `now` lies before a time already told. Nothing lies before the lease that lies not before
+  /// the last update.
+  private func isClockWrong(_ now: UInt64) -> Bool {
+    bytes.load8(at: At.clockFault) != 0 || now < bytes.load64(at: At.last)
+  }
 
-  private func seal() { memory.store32(checksum, at: At.crc) }
+  /// FNV-1a over words (offset basis 0x811C9DC5, prime 0x01000193): the record is checked at every turn
+  /// of the agent, and no flipped bit goes unnoticed.
+  private var checksum: UInt32 {
+    var hash: UInt32 = 0x811C_9DC5
+    var at = 0
+    while at < At.check {
+      hash = (hash ^ bytes.load32(at: at)) &* 0x0100_0193
+      at += 4
+    }
+    return hash
+  }
+
+  private func seal() { memory.store32(checksum, at: At.check) }
 
   /// A record without a lease, uptime counted from `base`.
   private func reset(state: LeaseState, base: UInt64) {
-    memory.clear(At.crc)
+    memory.clear(At.check)
     memory.store32(Self.magic, at: 0)
     memory.store8(state.rawValue, at: At.state)
     memory.store64(base, at: At.base)
@@ -182,19 +197,12 @@ public struct ConsentGate {
   }
 }
 
-/// Whole seconds in `microseconds`; `UInt32.max` when there are more. It subtracts powers of two, so
-/// that a device without a 64-bit division needs none.
+/// Whole seconds in `microseconds`; `UInt32.max` when there are more. 1,000,000 is 64 times 15,625, which
+/// leaves digits of 16 bits to divide, so that a device without a 64-bit division needs none.
 public func wholeSeconds(_ microseconds: UInt64) -> UInt32 {
-  var rest = microseconds
-  var seconds: UInt32 = 0
-  var step: UInt32 = 1 << 31
-  while step > 0 {
-    let part = UInt64(widening: step) &* 1_000_000
-    if rest >= part {
-      rest &-= part
-      seconds |= step
-    }
-    step >>= 1
-  }
-  return rest >= 1_000_000 ? .max : seconds
+  let rest = microseconds &>> (6 as UInt64)
+  guard rest.high < 15_625 else { return .max }
+  let upper = rest.high << 16 | rest.low >> 16
+  let lower = (upper % 15_625) << 16 | rest.low & 0xFFFF
+  return (upper / 15_625) << 16 | lower / 15_625
 }

@@ -21,6 +21,8 @@ public struct CaptureState {
   var regionCount: UInt8
   var redactionCount: UInt8
   var log: StateLog
+  /// Keeps a crash in the ring; absent where there is none, so that nothing of it is linked.
+  var keep: (@convention(c) (_ record: UnsafeRawPointer) -> Bool)?
 
   static let preparedMark: UInt32 = 0x5052_4550
   static let noSlot: UInt32 = .max

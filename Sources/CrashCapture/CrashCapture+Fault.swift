@@ -17,22 +17,22 @@ public func martlet_capture_fault(_ context: UnsafePointer<FaultContext>?) {
   let gate = consentGate()
   let monotonic = halMonotonicMicroseconds()
   // A crash before the boot agent: nobody has told the clock that a new boot counts from zero.
-  if !isPrepared, !context.pointee.isNested {
+  if !isPrepared, !context.isNested {
     gate.start(afterPowerOn: halResetCause() == .powerOn)
   }
-  gate.update(at: monotonic)
-  guard gate.state(at: monotonic) == .allowed else {
+  guard gate.update(at: monotonic) == .allowed else {
     Breadcrumbs.clear()
     gate.countUncaptured()
     return
   }
   var record = CrashRecord(context, state, gate, gate.uptime(at: monotonic))
-  if isPrepared, record.keepInFlash() { return }
-  record.leave()
+  let keep = isPrepared ? state.pointee.keep : nil
+  let isKept = withUnsafeMutablePointer(to: &record) { keep?($0) ?? false }
+  if !isKept { record.leave(memory: isPrepared && keep == nil) }
 }
 
 /// One crash on its way into a dump.
-private struct CrashRecord {
+struct CrashRecord {
   let context: UnsafePointer<FaultContext>
   let state: UnsafeMutablePointer<CaptureState>
   let gate: ConsentGate
@@ -49,56 +49,33 @@ private struct CrashRecord {
     self.state = state
     self.gate = gate
     self.uptime = uptime
-    kind = context.pointee.kind
-    let isKnown = context.pointee.hasFrame
+    kind = context.kind
+    let isKnown = context.hasFrame
     fingerprint = image.fingerprint(
       kind, pc: isKnown ? context.pointee.pc &- image.codeStart : .max,
       lr: isKnown ? context.pointee.lr &- image.codeStart : .max)
   }
 
-  /// Counts the crash and, unless its fingerprint has been kept often enough, stores a dump. Answers
-  /// whether nothing is left to do.
-  mutating func keepInFlash() -> Bool {
-    guard state.pointee.hasLog else { return store() }
-    let seen = state.pointee.log.find(fingerprint)
-    if seen?.total(fingerprint) ?? 0 < UInt32(gate.dumpsPerFingerprint), !store() { return false }
-    let seconds = wholeSeconds(uptime)
-    let boot = state.pointee.bootCount
-    _ = state.pointee.log.count(fingerprint, in: seen, boot: boot, uptime: seconds)
-    LastCrash.note(fingerprint, boot: boot, uptime: seconds)
-    return true
-  }
-
-  private func store() -> Bool {
-    guard !context.pointee.isNested, state.pointee.slotOffset != CaptureState.noSlot else {
-      return false
-    }
-    var writer = DumpWriter(
-      slot: state.pointee.slotOffset, size: state.pointee.slotSize, page: state.page)
-    fillHeader(flags: 0)
-    writer.begin()
-    writeRegisters(&writer)
-    Breadcrumbs.write(to: &writer)
-    writeMemory(&writer)
-    do throws(FlashError) {
-      try writer.finish()
-      return true
-    } catch {
-      // Flash gave up: what retained RAM holds survives the reset.
-      return false
-    }
-  }
-
-  /// Leaves a register-only dump in retained RAM, for the boot agent to store and count.
-  func leave() {
+  /// Leaves a dump in retained RAM, for the boot agent to store and count: registers alone, because
+  /// they always fit, unless this image keeps its dumps nowhere else.
+  func leave(memory: Bool) {
     let left = LeftDump()
     var writer = DumpWriter(memory: left.start, size: UInt32(LeftDump.capacity), page: state.page)
-    fillHeader(
-      flags: context.pointee.isNested
-        ? PrologueLayout.registerOnly | PrologueLayout.nested : PrologueLayout.registerOnly)
+    let isNested = context.isNested
+    write(
+      to: &writer, memory: memory && !isNested,
+      flags: (isNested ? PrologueLayout.nested : 0) | (memory ? 0 : PrologueLayout.registerOnly))
+    left.finish(&writer)
+  }
+
+  /// Writes everything but the dump's end.
+  func write(to writer: inout DumpWriter, memory: Bool, flags: UInt8) {
+    fillHeader(flags: flags)
     writer.begin()
     writeRegisters(&writer)
-    left.finish(&writer)
+    guard memory else { return }
+    Breadcrumbs.write(to: &writer)
+    writeMemory(&writer)
   }
 
   private func fillHeader(flags: UInt8) {
@@ -116,7 +93,7 @@ private struct CrashRecord {
     let words = UnsafeRawPointer(context)
     writer.add(.core, words, length: 26 * 4)
     writer.add(.faultStatus, words + 26 * 4, length: 8 * 4)
-    if context.pointee.hasFloatingPoint {
+    if context.hasFloatingPoint {
       writer.add(.floatingPoint, words + 34 * 4, length: 33 * 4)
     }
     let regions = min(
@@ -128,7 +105,7 @@ private struct CrashRecord {
     var code = (image.codeStart.littleEndian, image.codeLength.littleEndian)
     withUnsafePointer(to: &code) { writer.add(.image, $0, length: 8) }
     // Last, because it is the one that may not fit in retained RAM.
-    if let trap = context.pointee.trap, trap == trapCrash || trap == trapAssertion {
+    if let trap = context.trap, trap == trapCrash || trap == trapAssertion {
       var length = min(context.pointee.r.1, UInt32(BlockHeader.longestReason))
       if let text = halReadable(context.pointee.r.0, &length) {
         writer.add(.reason, text, length: length)
@@ -191,39 +168,6 @@ private struct CrashRecord {
       found()
       guard let copy else { continue }
       for byte in at..<end { copy.store8(0, at: Int(byte)) }
-    }
-  }
-}
-
-extension LeftDump {
-  /// Makes the record of a boot that the watchdog ended: its registers are not known, what it noted is.
-  /// Guarded memory is open. Context: boot, before the fault path is prepared.
-  ///
-  /// - Parameters:
-  ///   - boot: number of the boot that ended.
-  ///   - component: number of the image that ran.
-  public func recordWatchdogReset(boot: UInt32, component: UInt8) {
-    let page = CaptureState.current.page
-    let gate = consentGate()
-    let image = halImage()
-    // Sequence 1 is the fault path's: it may have been at work when the watchdog bit.
-    image.fillHeader(
-      page, .watchdogReset, image.fingerprint(.watchdogReset, pc: .max, lr: .max), boot: boot,
-      sequence: 2, uptime: gate.uptime(at: halMonotonicMicroseconds()), epoch: gate.epoch)
-    page.store8(PrologueLayout.registerOnly, at: PrologueLayout.flags)
-    page.store8(component, at: PrologueLayout.component)
-    var writer = DumpWriter(memory: start, size: UInt32(Self.capacity), page: page)
-    writer.begin()
-    Breadcrumbs.write(to: &writer)
-    finish(&writer)
-  }
-
-  /// Ends a dump that was written to ``start``.
-  func finish(_ writer: inout DumpWriter) {
-    do throws(FlashError) {
-      mark(length: try writer.finish())
-    } catch {
-      // Memory does not fail.
     }
   }
 }

@@ -3,7 +3,10 @@
 import BoardHAL
 import DumpFormat
 
-extension FaultContext {
+/// On the pointer, because a member of the context would copy all of it to the private stack.
+extension UnsafePointer<FaultContext> {
+  private var flags: UInt32 { pointee.flags }
+
   /// r0-r3, r12, LR, PC and xPSR are known.
   var hasFrame: Bool { flags & UInt32(MARTLET_CONTEXT_FRAME_VALID) != 0 }
   /// s0-s31 and FPSCR are the interrupted code's.
@@ -15,9 +18,9 @@ extension FaultContext {
 
   /// The immediate of the `udf` at PC that raised this fault, if one did (T1 encoding, DExx).
   var trap: UInt32? {
-    guard hasFrame, cfsr & 0x0001_0000 != 0 else { return nil }
+    guard hasFrame, pointee.cfsr & 0x0001_0000 != 0 else { return nil }
     var length: UInt32 = 2
-    guard let code = halReadable(pc & ~1, &length), length == 2 else { return nil }
+    guard let code = halReadable(pointee.pc & ~1, &length), length == 2 else { return nil }
     let instruction = code.load16(at: 0)
     return instruction >> 8 == 0xDE ? UInt32(instruction & 0xFF) : nil
   }
@@ -27,6 +30,7 @@ extension FaultContext {
     if isNested { return .nestedFault }
     if isWarning { return .watchdogWarning }
     if flags & UInt32(MARTLET_CONTEXT_GUARD) != 0 { return .stackOverflow }
+    let exception = pointee.exception
     if exception == 2 { return .nmi }
     if exception > 6 { return .unhandledException }
     if let trap {
@@ -38,6 +42,7 @@ extension FaultContext {
     // A bus fault that was only pended has no status bits.
     if exception == 5 { return .busFault }
     // An escalated fault arrives as HardFault and keeps its status bits.
+    let cfsr = pointee.cfsr
     if cfsr >> 16 != 0 { return .usageFault }
     if cfsr & 0xFF00 != 0 { return .busFault }
     if cfsr & 0xFF != 0 { return .memManage }

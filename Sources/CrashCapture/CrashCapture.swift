@@ -11,26 +11,16 @@ public enum CrashCapture {
   /// Bytes of static RAM that capture needs beside its page and the crash stack.
   public static let stateSize = CaptureState.size
 
-  /// Makes the fault path ready. The boot agent calls it once per boot, with guarded memory open.
-  /// Context: boot.
+  /// Makes the fault path ready to leave a dump in retained RAM, with as much memory as fits there: all
+  /// that an image without a ring needs, once per boot and with guarded memory open. Context: boot.
   ///
   /// - Parameters:
   ///   - bootCount: this boot's number; with a sequence it names the dump.
   ///   - component: number of the image that runs: 0 application, 1 loader, others by agreement.
-  ///   - slot: flash offset of a ready slot; `nil` when none is ready, so that a crash leaves its
-  ///     registers alone.
-  ///   - slotSize: bytes of the slot.
-  ///   - log: where crashes are counted; `nil` when they cannot be.
-  public static func prepare(
-    bootCount: UInt32, component: UInt8, slot: UInt32?, slotSize: UInt32, log: StateLog?
-  ) {
+  public static func prepare(bootCount: UInt32, component: UInt8) {
     let state = CaptureState.current
     state.pointee.bootCount = bootCount
     state.pointee.component = component
-    state.pointee.slotOffset = slot ?? CaptureState.noSlot
-    state.pointee.slotSize = slotSize
-    state.pointee.hasLog = log != nil
-    if let log { state.pointee.log = log }
     state.pointee.prepared = CaptureState.preparedMark
   }
 

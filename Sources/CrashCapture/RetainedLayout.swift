@@ -3,6 +3,7 @@
 import BoardHAL
 import ConsentLease
 import DumpFormat
+import DumpRing
 
 /// Places in retained RAM, bytes from its start.
 enum RetainedLayout {
@@ -30,10 +31,15 @@ public struct LeftDump {
   /// Where the dump's bytes go, and lie.
   public var start: UnsafeMutableRawPointer { memory + 8 }
 
-  /// Makes the bytes at ``start`` count. They are checked by their own checksums when read.
-  func mark(length: UInt32) {
-    memory.store32(length, at: 4)
-    memory.store32(Self.magic, at: 0)
+  /// Ends a dump that was written to ``start`` and makes it count. It is checked by its own checksums
+  /// when read.
+  func finish(_ writer: inout DumpWriter) {
+    do throws(FlashError) {
+      memory.store32(try writer.finish(), at: 4)
+      memory.store32(Self.magic, at: 0)
+    } catch {
+      // Memory does not fail.
+    }
   }
 
   /// Removes the dump, its bytes included.

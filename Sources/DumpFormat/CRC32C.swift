@@ -17,28 +17,32 @@ public struct CRC32C: Sendable {
     update(start, count: bytes.count)
   }
 
-  /// Feeds `count` bytes from `start`: a word at a time where it can, 6 instructions a byte.
+  /// Feeds `count` bytes from `start`: words where it can, 7 instructions a byte.
   @inline(never)
+  @_optimize(speed)
   public mutating func update(_ start: UnsafeRawPointer, count: Int) {
     var crc = state
     var at = start
-    var rest = count
-    while rest > 0 {
-      if rest >= 4, UInt(bitPattern: at) & 3 == 0 {
-        crc ^= at.load32(at: 0)
-        at += 4
-        rest -= 4
-        crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
-        crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
-        crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
-        crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
-        crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
-        crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
-      } else {
-        crc ^= UInt32(at.load8(at: 0))
-        at += 1
-        rest -= 1
+    let end = start + count
+    while at < end {
+      if UInt(bitPattern: at) & 3 == 0 {
+        let lastWord = end - 4
+        while at <= lastWord {
+          crc ^= at.load32(at: 0)
+          at += 4
+          crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+          crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+          crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+          crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+          crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+          crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+          crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+          crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
+        }
+        if at >= end { break }
       }
+      crc ^= UInt32(at.load8(at: 0))
+      at += 1
       crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
       crc = (crc >> 4) ^ remainders[unchecked: Int(crc & 15)]
     }

@@ -32,9 +32,17 @@ public struct Fingerprint: Hashable, Sendable {
     withUnsafePointer(to: &place) { feed(UnsafeRawPointer($0) + 3, count: 9) }
   }
 
+  @inline(never)
   private mutating func feed(_ bytes: UnsafeRawPointer, count: Int) {
+    var low = rawValue.low
+    var high = rawValue.high
     for i in 0..<count {
-      rawValue = (rawValue ^ UInt64(widening: UInt32(bytes.load8(at: i)))) &* 0x100_0000_01B3
+      // Times 0x100_0000_01B3, 32 bits at a time.
+      low ^= UInt32(bytes.load8(at: i))
+      let product = UInt64(widening: low) &* 0x1B3
+      high = high &* 0x1B3 &+ low << 8 &+ product.high
+      low = product.low
     }
+    rawValue = UInt64(low: low, high: high)
   }
 }

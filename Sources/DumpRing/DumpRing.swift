@@ -128,6 +128,14 @@ public struct DumpRing {
     Flash.programmedBits(page + SlotLayout.readyMarkSize, words: 60) == 0
   }
 
+  /// Says that the dump in a slot was finished: its commit will not read differently. Contexts: boot,
+  /// fault.
+  ///
+  /// - Parameter slot: flash offset of the slot.
+  public static func settle(slot: UInt32) throws(FlashError) {
+    try Flash.mark(slot + SlotLayout.settledMark)
+  }
+
   /// Programs a mark. Flash that fails cannot be helped: the next boot tries again.
   func mark(_ offset: UInt32) {
     do throws(FlashError) {

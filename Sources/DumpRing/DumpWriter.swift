@@ -10,10 +10,11 @@ import DumpFormat
 public struct DumpWriter {
   /// ``pageSize`` bytes, aligned to 4, the writer's alone until it is finished.
   public let page: UnsafeMutableRawPointer
-  /// Where the dump goes in memory; `nil` when it goes to flash.
-  private let memory: UnsafeMutableRawPointer?
-  /// Flash offset of the dump.
-  private let flash: UInt32
+  /// Where the dump goes: an address, or an offset of flash.
+  private let place: UInt
+  /// Writes to flash; `nil` when the dump goes to memory. A function that is handed over, so that an
+  /// image without flash links nothing of it.
+  private let write: (@convention(c) (UInt32, UnsafeRawPointer, UInt32) -> Bool)?
   /// Bytes that the body may still grow by, the end block apart.
   private var room: UInt32
   private var crc = CRC32C()
@@ -36,8 +37,8 @@ public struct DumpWriter {
   ///   - slot: flash offset of the slot.
   ///   - size: bytes of the slot, more than 512.
   public init(slot: UInt32, size: UInt32, page: UnsafeMutableRawPointer) {
-    memory = nil
-    flash = slot &+ SlotLayout.dump
+    place = UInt(slot &+ SlotLayout.dump)
+    write = writeToFlash
     room = size &- SlotLayout.body &- Self.endSize
     self.page = page
   }
@@ -48,8 +49,8 @@ public struct DumpWriter {
   ///   - memory: where the dump begins, aligned to 4.
   ///   - size: bytes there, more than 512.
   public init(memory: UnsafeMutableRawPointer, size: UInt32, page: UnsafeMutableRawPointer) {
-    self.memory = memory
-    flash = 0
+    place = UInt(bitPattern: memory)
+    write = nil
     room = size &- UInt32(DumpPrologue.size) &- Self.endSize
     self.page = page
   }
@@ -62,7 +63,20 @@ public struct DumpWriter {
 
   /// Adds a block of `length` bytes at `start`, or as many of them as there is room for. No bytes, no
   /// block.
+  @inline(never)
   public mutating func add(_ type: BlockType, _ start: UnsafeRawPointer, length: UInt32) {
+    let size = length &+ 8
+    // Most blocks are whole words that fit in the page.
+    if length & 3 == 0, size < Self.pageSize &- filled, size < room, length > 0 {
+      let place = page + Int(filled)
+      place.store32(UInt32(type.rawValue), at: 0)
+      place.store32(length, at: 4)
+      place.store(start, count: Int(length), at: 8)
+      filled &+= size
+      room &-= size
+      blocks &+= 1
+      return
+    }
     let taken = open(UInt32(type.rawValue), length)
     append(start, taken)
     pad()
@@ -132,7 +146,8 @@ public struct DumpWriter {
     advance(missing)
   }
 
-  /// Closes the body with an end block and makes the dump count.
+  /// Closes the body with an end block and makes the dump count. In a slot, its settled mark follows:
+  /// ``DumpRing/settle(slot:)``.
   ///
   /// - Returns: bytes of the whole dump.
   @discardableResult
@@ -146,9 +161,6 @@ public struct DumpWriter {
       page, bodyLength: written, bodyCRC: crc.value, isTruncated: isTruncated)
     put(at: UInt32(DumpHeader.size), UInt32(DumpCommit.size))
     guard !hasFailed else { throw .failed }
-    if memory == nil {
-      try Flash.mark(flash &- SlotLayout.dump &+ SlotLayout.settledMark)
-    }
     return UInt32(DumpPrologue.size) &+ written
   }
 
@@ -170,15 +182,20 @@ public struct DumpWriter {
   /// Writes bytes of the page at a place in the dump.
   @inline(never)
   private mutating func put(at position: UInt32, _ count: UInt32) {
-    if let memory {
-      memory.store(page, count: Int(count), at: Int(position))
-      return
+    let place = place &+ UInt(position)
+    if let write {
+      hasFailed = hasFailed || !write(UInt32(truncatingIfNeeded: place), page, count)
+    } else if let memory = UnsafeMutableRawPointer(bitPattern: place) {
+      memory.store(page, count: Int(count), at: 0)
     }
-    guard !hasFailed else { return }
-    do throws(FlashError) {
-      try Flash.write(flash &+ position, page, count: count)
-    } catch {
-      hasFailed = true
-    }
+  }
+}
+
+private func writeToFlash(_ offset: UInt32, _ bytes: UnsafeRawPointer, _ count: UInt32) -> Bool {
+  do throws(FlashError) {
+    try Flash.write(offset, bytes, count: count)
+    return true
+  } catch {
+    return false
   }
 }

@@ -43,18 +43,40 @@ public enum Flash {
   static func compare(
     _ offset: UInt32, _ bytes: UnsafeRawPointer, count: UInt32
   ) throws(FlashError) -> Bool {
-    var at: UInt32 = 0
-    var chunk = InlineArray<16, UInt32>(repeating: 0)
-    while at < count {
-      let run = min(count - at, 64)
-      try withUnsafeMutablePointer(to: &chunk) { pointer throws(FlashError) in
-        try read(offset + at, pointer, count: run)
+    try withUnsafeTemporaryAllocation(byteCount: 256, alignment: 4) { chunk throws(FlashError) in
+      guard let copy = chunk.baseAddress else { return false }
+      var done: UInt32 = 0
+      while done < count {
+        let run = min(count &- done, 256)
+        try read(offset &+ done, copy, count: run)
+        guard areSameWords(copy, bytes + Int(done), words: Int(run >> 2)) else { return false }
+        done &+= run
       }
-      for i in 0..<Int(run / 4)
-      where chunk[unchecked: i] != bytes.load(fromByteOffset: Int(at) + 4 * i, as: UInt32.self) {
-        return false
-      }
-      at += run
+      return true
+    }
+  }
+
+  @inline(never)
+  @_optimize(speed)
+  private static func areSameWords(
+    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, words: Int
+  ) -> Bool {
+    var a = a
+    var b = b
+    var left = words
+    while left >= 4 {
+      guard a.load32(at: 0) == b.load32(at: 0), a.load32(at: 4) == b.load32(at: 4),
+        a.load32(at: 8) == b.load32(at: 8), a.load32(at: 12) == b.load32(at: 12)
+      else { return false }
+      a += 16
+      b += 16
+      left &-= 4
+    }
+    while left > 0 {
+      guard a.load32(at: 0) == b.load32(at: 0) else { return false }
+      a += 4
+      b += 4
+      left &-= 1
     }
     return true
   }
@@ -75,9 +97,19 @@ public enum Flash {
   }
 
   /// How many bits of some words that were read are programmed.
+  @inline(never)
   static func programmedBits(_ start: UnsafeRawPointer, words: Int) -> Int {
     var bits = 0
-    for i in 0..<words { bits += (~start.load32(at: 4 * i)).nonzeroBitCount }
+    var at = start
+    let end = start + 4 * words
+    while at < end {
+      var word = ~at.load32(at: 0)
+      while word != 0 {
+        word &= word &- 1
+        bits &+= 1
+      }
+      at += 4
+    }
     return bits
   }
 

@@ -109,7 +109,7 @@ public struct StateLog: Sendable {
   /// How many a whole record's tally shows.
   static func counted(_ record: UnsafeRawPointer, _ step: UInt32) -> UInt32 {
     let bits = UInt32(truncatingIfNeeded: Flash.programmedBits(record + Int(At.tally), words: 8))
-    return step == 1 ? bits : (bits + 4) >> 3
+    return step == 1 ? bits : (bits &+ 4) >> 3
   }
 }
 

@@ -76,6 +76,12 @@ martlet_hal_status martlet_hal_flash_read(uint32_t offset, void *buffer, uint32_
   if (!inside(offset, length)) return MARTLET_HAL_OUT_OF_RANGE;
   command(READ, offset);
   if (((uintptr_t)out & 3) == 0) {
+    for (; length >= 16; length -= 16, out += 16) {
+      ((uint32_t *)out)[0] = REG32(NOR_WINDOW);
+      ((uint32_t *)out)[1] = REG32(NOR_WINDOW);
+      ((uint32_t *)out)[2] = REG32(NOR_WINDOW);
+      ((uint32_t *)out)[3] = REG32(NOR_WINDOW);
+    }
     for (; length >= 4; length -= 4, out += 4) *(uint32_t *)out = REG32(NOR_WINDOW);
   }
   while (length-- > 0) *out++ = REG8(NOR_WINDOW);
@@ -94,6 +100,12 @@ martlet_hal_status martlet_hal_flash_program(uint32_t offset, const void *bytes,
     write_enable();
     command(PROGRAM, offset - run);
     if (((uintptr_t)in & 3) == 0) {
+      for (; run >= 16; run -= 16, in += 16) {
+        REG32(NOR_WINDOW) = ((const uint32_t *)in)[0];
+        REG32(NOR_WINDOW) = ((const uint32_t *)in)[1];
+        REG32(NOR_WINDOW) = ((const uint32_t *)in)[2];
+        REG32(NOR_WINDOW) = ((const uint32_t *)in)[3];
+      }
       for (; run >= 4; run -= 4, in += 4) REG32(NOR_WINDOW) = *(const uint32_t *)in;
     }
     while (run-- > 0) send(*in++);

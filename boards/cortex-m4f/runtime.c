@@ -12,6 +12,11 @@ SMALL void *memcpy(void *restrict to, const void *restrict from, size_t length) 
   uint8_t *out = to;
   const uint8_t *in = from;
   if ((((uintptr_t)out | (uintptr_t)in) & 3) == 0) {
+    /* Dumps are copied through here: four words at a time. */
+    for (; length >= 16; length -= 16) {
+      __asm volatile("ldmia %0!, {r3-r6}\n\tstmia %1!, {r3-r6}"
+                     : "+r"(in), "+r"(out)::"r3", "r4", "r5", "r6", "memory");
+    }
     for (; length >= 4; length -= 4, out += 4, in += 4) *(uint32_t *)out = *(const uint32_t *)in;
   }
   while (length-- > 0) *out++ = *in++;
@@ -21,7 +26,7 @@ SMALL void *memcpy(void *restrict to, const void *restrict from, size_t length) 
 SMALL void *memmove(void *to, const void *from, size_t length) {
   uint8_t *out = to;
   const uint8_t *in = from;
-  if (out <= in) return memcpy(to, from, length);
+  if ((uintptr_t)out - (uintptr_t)in >= length) return memcpy(to, from, length);
   while (length-- > 0) out[length] = in[length];
   return to;
 }

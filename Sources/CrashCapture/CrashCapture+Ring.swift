@@ -1,0 +1,90 @@
+// The way from a crash into the ring, for images that have one: throttled, counted, written to its slot.
+
+import BoardHAL
+import ConsentLease
+import DumpFormat
+import DumpRing
+
+extension CrashCapture {
+  /// Makes the fault path ready to write to the ring. The boot agent calls it once per boot, with
+  /// guarded memory open. Context: boot.
+  ///
+  /// - Parameters:
+  ///   - bootCount: this boot's number; with a sequence it names the dump.
+  ///   - component: number of the image that runs: 0 application, 1 loader, others by agreement.
+  ///   - slot: flash offset of a ready slot; `nil` when none is ready, so that a crash leaves its
+  ///     registers alone.
+  ///   - slotSize: bytes of the slot.
+  ///   - log: where crashes are counted; `nil` when they cannot be.
+  public static func prepare(
+    bootCount: UInt32, component: UInt8, slot: UInt32?, slotSize: UInt32, log: StateLog?
+  ) {
+    let state = CaptureState.current
+    state.pointee.slotOffset = slot ?? CaptureState.noSlot
+    state.pointee.slotSize = slotSize
+    state.pointee.hasLog = log != nil
+    if let log { state.pointee.log = log }
+    state.pointee.keep = keepInRing
+    prepare(bootCount: bootCount, component: component)
+  }
+}
+
+/// Counts a crash and, unless its fingerprint has been kept often enough, stores a dump. Answers whether
+/// nothing is left to do. The pointer is to a ``CrashRecord``.
+private func keepInRing(_ record: UnsafeRawPointer) -> Bool {
+  record.assumingMemoryBound(to: CrashRecord.self).pointee.keepInRing()
+}
+
+extension CrashRecord {
+  fileprivate func keepInRing() -> Bool {
+    guard state.pointee.hasLog else { return store() }
+    let seen = state.pointee.log.find(fingerprint)
+    if seen?.total(fingerprint) ?? 0 < UInt32(gate.dumpsPerFingerprint), !store() { return false }
+    let seconds = wholeSeconds(uptime)
+    let boot = state.pointee.bootCount
+    _ = state.pointee.log.count(fingerprint, in: seen, boot: boot, uptime: seconds)
+    LastCrash.note(fingerprint, boot: boot, uptime: seconds)
+    return true
+  }
+
+  private func store() -> Bool {
+    guard !context.isNested, state.pointee.slotOffset != CaptureState.noSlot else {
+      return false
+    }
+    var writer = DumpWriter(
+      slot: state.pointee.slotOffset, size: state.pointee.slotSize, page: state.page)
+    write(to: &writer, memory: true, flags: 0)
+    do throws(FlashError) {
+      try writer.finish()
+      try DumpRing.settle(slot: state.pointee.slotOffset)
+      return true
+    } catch {
+      // Flash gave up: what retained RAM holds survives the reset.
+      return false
+    }
+  }
+}
+
+extension LeftDump {
+  /// Makes the record of a boot that the watchdog ended: its registers are not known, what it noted is.
+  /// Guarded memory is open. Context: boot, before the fault path is prepared.
+  ///
+  /// - Parameters:
+  ///   - boot: number of the boot that ended.
+  ///   - component: number of the image that ran.
+  public func recordWatchdogReset(boot: UInt32, component: UInt8) {
+    let page = CaptureState.current.page
+    let gate = consentGate()
+    let image = halImage()
+    // Sequence 1 is the fault path's: it may have been at work when the watchdog bit.
+    image.fillHeader(
+      page, .watchdogReset, image.fingerprint(.watchdogReset, pc: .max, lr: .max), boot: boot,
+      sequence: 2, uptime: gate.uptime(at: halMonotonicMicroseconds()), epoch: gate.epoch)
+    page.store8(PrologueLayout.registerOnly, at: PrologueLayout.flags)
+    page.store8(component, at: PrologueLayout.component)
+    var writer = DumpWriter(memory: start, size: UInt32(Self.capacity), page: page)
+    writer.begin()
+    Breadcrumbs.write(to: &writer)
+    finish(&writer)
+  }
+}
