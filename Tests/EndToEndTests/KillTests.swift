@@ -17,9 +17,18 @@ extension StandTests {
       var late = 0
     }
 
+    /// As many fingerprints as it takes for every crash to leave a dump: a board keeps three of each.
     private static let crashes = [
-      "crash null", "crash address", "crash floats", "crash overflow", "crash nil", "crash reason",
+      "crash null", "crash address", "crash fetch", "crash undefined", "crash divide",
+      "crash unaligned", "crash execute", "crash code", "crash protected", "crash hardfault",
+      "crash floats", "crash abort", "crash handler", "crash overflow", "crash bounds", "crash nil",
+      "crash reason", "crash assert", "crash recursion",
     ]
+
+    /// A crash for each round, in random order.
+    private static func order(_ generator: inout SeededGenerator) -> [String] {
+      Array(repeating: crashes, count: 3).flatMap { $0 }.shuffled(using: &generator)
+    }
 
     @Test(.timeLimit(.minutes(10)))
     func `a bridge killed 50 times loses nothing the board was told is stored`() async throws {
@@ -29,9 +38,10 @@ extension StandTests {
         var generator = generator
         var outcome = Outcome()
         try stand.startEverything()
+        let order = Self.order(&generator)
         for round in 1...50 {
           let starts = stand.proxy.current.starts
-          let key = try Self.crash(stand, &generator, &outcome)
+          let key = try Self.crash(stand, order[round], &outcome)
           if generator.chance(0.6) {
             try Self.letTransferRun(stand, key, &generator)
           } else {
@@ -65,9 +75,10 @@ extension StandTests {
         var generator = generator
         var outcome = Outcome()
         try stand.startEverything()
-        for _ in 1...50 {
+        let order = Self.order(&generator)
+        for round in 1...50 {
           let starts = stand.proxy.current.starts
-          let key = try Self.crash(stand, &generator, &outcome)
+          let key = try Self.crash(stand, order[round], &outcome)
           if generator.chance(0.3) {
             try Self.letTransferRun(stand, key, &generator)
             outcome.early += 1
@@ -90,9 +101,9 @@ extension StandTests {
     }
 
     private static func crash(
-      _ stand: Stand, _ generator: inout SeededGenerator, _ outcome: inout Outcome
+      _ stand: Stand, _ command: String, _ outcome: inout Outcome
     ) throws -> DumpKey {
-      let key = try stand.crash(crashes.randomElement(using: &generator) ?? "crash nil")
+      let key = try stand.crash(command)
       outcome.expected.append(key)
       return key
     }
