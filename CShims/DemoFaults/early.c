@@ -17,7 +17,8 @@ void martlet_board_before_main(void);
 __attribute__((section(".noinit.app"))) static struct {
   uint32_t moment; /* MAGIC + demo_moment */
   uint32_t seed;
-  uint32_t painted_to; /* where the interrupted stack pointer was; 0: nothing is painted */
+  uint32_t painted_to; /* where the interrupted stack pointer was */
+  uint32_t painted;
   uint32_t changed;
 } kept;
 
@@ -39,8 +40,10 @@ static void check_paint(void) {
   if (kept.moment != MAGIC + DEMO_PAINTED) return;
   kept.moment = 0;
   uint32_t end = kept.painted_to - 32;
+  kept.painted = 0;
   kept.changed = 0;
   for (uint32_t at = (uint32_t)martlet_stack_bottom + 32; at < end; at += 4) {
+    kept.painted += 4;
     if (*(volatile uint32_t *)at != (kept.seed ^ at)) kept.changed += 4;
   }
 }
@@ -56,7 +59,6 @@ __attribute__((used)) static void demo_paint(uint32_t seed, uint32_t sp) {
   kept.moment = MAGIC + DEMO_PAINTED;
   kept.seed = seed;
   kept.painted_to = sp;
-  /* This function's own frame is below sp; it is painted over by the caller's loop. */
 }
 
 NAKED void demo_painted_stack(uint32_t seed) {
@@ -72,6 +74,8 @@ NAKED void demo_painted_stack(uint32_t seed) {
                  "mov r0, r4\n" LOAD_REGISTERS UNDEFINED "pop {r4, pc}\n");
 }
 
-uint32_t demo_changed_paint(void) { return kept.changed; }
+uint32_t demo_painted_bytes(void) { return kept.painted; }
+
+uint32_t demo_changed_bytes(void) { return kept.changed; }
 
 #endif

@@ -134,14 +134,21 @@ NAKED void demo_abort(uint32_t seed) {
                  "pop {r4, pc}\n");
 }
 
-/* CE0's segment register: a window that begins and ends at the same place maps nothing. Then the
- * fault path's own access to the NOR window is a bus error. */
-NAKED void demo_without_flash(uint32_t seed) {
+/* Turns the MPU off and overwrites code of the fault path, which lies in RAM until the next reset:
+ * storing the dump is then an undefined instruction. */
+NAKED void demo_broken_fault_path(uint32_t seed) {
   __asm volatile(
-      "ldr r1, =0x7E620030\n"
+      "ldr r1, =0xE000ED94\n" /* MPU_CTRL */
       "mov r2, #0\n"
       "str r2, [r1]\n"
-      "dsb\n" LOAD_REGISTERS UNDEFINED "bx lr\n");
+      "dsb\n"
+      "isb\n"
+      "ldr r1, =martlet_hal_flash_program\n"
+      "bic r1, r1, #1\n"
+      "movw r2, #0xde43\n"
+      "strh r2, [r1]\n"
+      "dsb\n"
+      "isb\n" LOAD_REGISTERS UNDEFINED "bx lr\n");
 }
 
 NAKED void demo_with_floats(uint32_t seed) {

@@ -44,7 +44,7 @@ enum Crashes {
     if line.begins(with: "crash hardfault") { demo_hard_fault(seed) }
     if line.begins(with: "crash floats") { demo_with_floats(seed) }
     if line.begins(with: "crash abort") { demo_abort(seed) }
-    if line.begins(with: "crash nested") { demo_without_flash(seed) }
+    if line.begins(with: "crash nested") { demo_broken_fault_path(seed) }
   }
 
   /// Stacks that overflow, and stack pointers that lie.

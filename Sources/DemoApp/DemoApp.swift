@@ -59,10 +59,13 @@ private func run(_ line: LineBuffer, _ console: Console) {
     console.writeLine("scribbling")
     demo_scribble(line.lastNumber(otherwise: 0x5EED_0000))
   } else if line.begins(with: "painted") {
-    console.write(decimal: demo_changed_paint())
+    console.write(decimal: demo_painted_bytes())
+    console.write(" bytes below the frame, ")
+    console.write(decimal: demo_changed_bytes())
     console.writeLine(" bytes of the painted stack changed")
   } else if line.begins(with: "crash") || line.begins(with: "hang") {
     console.writeLine("crashing")
+    CrashCapture.breadcrumb(1, line.lastNumber(otherwise: 0))
     Crashes.run(line)
     console.writeLine("no such crash, type help")
   } else {

@@ -30,12 +30,16 @@ extension LiveLink {
 
   /// Hands the board a lease of the test's own making.
   ///
-  /// - Parameter hello: the board's newest HELLO, whose nonce the lease answers.
+  /// - Parameters:
+  ///   - hello: the board's newest HELLO, whose nonce the lease answers.
+  ///   - dumpsPerFingerprint: dumps that the board keeps of identical crashes; 0: its default.
   public func give(
-    _ hello: Hello, allowed: Bool = true, epoch: UInt32 = 1, lifetime: UInt32 = 3600
+    _ hello: Hello, allowed: Bool = true, epoch: UInt32 = 1, lifetime: UInt32 = 3600,
+    dumpsPerFingerprint: UInt8 = 0
   ) throws -> LeaseStatus {
     let lease = Lease(
-      isAllowed: allowed, dumpsPerFingerprint: 0, nonce: hello.nonce.bytes, epoch: epoch,
+      isAllowed: allowed, dumpsPerFingerprint: dumpsPerFingerprint, nonce: hello.nonce.bytes,
+      epoch: epoch,
       lifetime: allowed ? lifetime : 0, deviceID: hello.deviceID.bytes)
     let bytes = [UInt8](unsafeUninitializedCapacity: lease.encodedSize) { buffer, count in
       guard let base = buffer.baseAddress else { return }

@@ -6,13 +6,13 @@
 #include "registers.h"
 
 extern uint8_t martlet_build_id_note[], martlet_build_id_note_end[], martlet_code_start[],
-    martlet_code_end[], martlet_ram_start[], martlet_ram_end[];
+    martlet_code_end[], martlet_ram_end[];
 
 void martlet_board_start(void);
 
 /* ---- What a reset keeps, and what the fault path needs ------------------------------------- */
 
-enum { RETAINED_BYTES = 4096, WORKING_BYTES = 4096, SCRATCH_BYTES = 4096 };
+enum { RETAINED_BYTES = 4096, WORKING_BYTES = 1024, SCRATCH_BYTES = 4096 };
 
 #define CAUSE_MAGIC 0x4D524C54u
 
@@ -174,9 +174,8 @@ size_t martlet_hal_serial_read(uint8_t *buffer, size_t capacity) {
 /* ---- Memory and identity ------------------------------------------------------------------- */
 
 const void *martlet_hal_readable(uint32_t address, uint32_t *length) {
-  uint32_t end = (uint32_t)martlet_image_end, left = 0;
-  if (address >= (uint32_t)martlet_ram_start) end = (uint32_t)martlet_ram_end;
-  if (address < end) left = end - address;
+  /* All of the SRAM, which begins at 0; guards forbid writing alone. */
+  uint32_t end = (uint32_t)martlet_ram_end, left = address < end ? end - address : 0;
   if (*length > left) *length = left;
   return left == 0 ? NULL : (const void *)address;
 }

@@ -24,12 +24,9 @@ enum { RAM_REGION = 0, STACK_GUARD_REGION = 4, CODE_REGION = 5, GUARDED_REGION =
 
 #define RAM_RASR (RASR_EXECUTE_NEVER | RASR_READ_WRITE | RASR_NORMAL | RASR_SIZE(20) | RASR_ENABLE)
 #define CODE_RASR (RASR_READ | RASR_NORMAL | RASR_SIZE(18) | RASR_ENABLE)
-#define GUARDED_RASR (RASR_EXECUTE_NEVER | RASR_NORMAL | RASR_SIZE(14) | RASR_ENABLE)
+#define GUARDED_RASR (RASR_EXECUTE_NEVER | RASR_NORMAL | RASR_SIZE(13) | RASR_ENABLE)
 #define OPEN_RASR (GUARDED_RASR | RASR_PRIVILEGED_READ_WRITE)
 #define CLOSED_RASR (GUARDED_RASR | RASR_PRIVILEGED_READ)
-
-/* How guarded memory is when the application starts. */
-#define START_RASR CLOSED_RASR
 
 #define MPU_RBAR_VALID 0x10u
 #define MPU_CTRL_ENABLE_PRIVDEFENA 5u
@@ -45,7 +42,7 @@ void martlet_board_protect(void) {
   set(RAM_REGION, NULL, RAM_RASR);
   set(STACK_GUARD_REGION, martlet_stack_bottom, MARTLET_MPU_GUARD_RASR);
   set(CODE_REGION, NULL, CODE_RASR);
-  set(GUARDED_REGION, martlet_guarded_start, START_RASR);
+  set(GUARDED_REGION, martlet_guarded_start, CLOSED_RASR);
   MPU_CTRL = MPU_CTRL_ENABLE_PRIVDEFENA;
   settle();
 }
@@ -57,7 +54,8 @@ void martlet_board_protect(void) {
 uint32_t martlet_hal_open(void) {
   uint32_t primask;
   __asm volatile("mrs %0, primask\ncpsid i" : "=r"(primask)::"memory");
-  MPU_RNR = GUARDED_REGION;
+  /* The base, too: a crash before martlet_board_protect finds none. */
+  MPU_RBAR = (uint32_t)martlet_guarded_start | MPU_RBAR_VALID | GUARDED_REGION;
   uint32_t token = MPU_RASR | (primask & 1 ? TOKEN_PRIMASK : 0);
   MPU_RASR = OPEN_RASR;
   settle();

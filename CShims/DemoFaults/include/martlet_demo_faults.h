@@ -12,19 +12,19 @@
 void demo_null_call(uint32_t seed);   /* r3 = 0: blx r3 */
 void demo_bad_address(uint32_t seed); /* r3 = 0xC0000000: ldr r3, [r3] */
 void demo_undefined_instruction(uint32_t seed);
-void demo_divide_by_zero(uint32_t seed);   /* r3 = 0: udiv r2, r1, r3 */
-void demo_unaligned_access(uint32_t seed); /* trap on; r3 = 0x00040001: ldr r2, [r3] */
-void demo_execute_never(uint32_t seed);    /* r3 = 0xA0000001: bx r3 */
-void demo_protected_memory(uint32_t seed); /* MPU on; r3 = the region: ldr r2, [r3] */
-void demo_hard_fault(uint32_t seed);       /* interrupts masked: svc 0 */
-void demo_with_floats(uint32_t seed);      /* sN = seed + 0x100 + N as bits; then undefined */
-void demo_write_code(uint32_t seed);       /* r3 = its own address: str r2, [r3] */
-void demo_unmapped_code(uint32_t seed);    /* r3 = 0x10000001: bx r3 */
-void demo_execute_ram(uint32_t seed);      /* r3 = demo_secret + 1: bx r3 */
-void demo_late_bus_error(uint32_t seed);   /* r3 = SHCSR, r2 = what is stored there */
-void demo_no_coprocessor(uint32_t seed);   /* floating point off: vmov s0, r0 */
-void demo_abort(uint32_t seed);            /* bl abort */
-void demo_without_flash(uint32_t seed);    /* flash controller off; then undefined */
+void demo_divide_by_zero(uint32_t seed);    /* r3 = 0: udiv r2, r1, r3 */
+void demo_unaligned_access(uint32_t seed);  /* trap on; r3 = 0x00040001: ldr r2, [r3] */
+void demo_execute_never(uint32_t seed);     /* r3 = 0xA0000001: bx r3 */
+void demo_protected_memory(uint32_t seed);  /* MPU on; r3 = the region: ldr r2, [r3] */
+void demo_hard_fault(uint32_t seed);        /* interrupts masked: svc 0 */
+void demo_with_floats(uint32_t seed);       /* sN = seed + 0x100 + N as bits; then undefined */
+void demo_write_code(uint32_t seed);        /* r3 = its own address: str r2, [r3] */
+void demo_unmapped_code(uint32_t seed);     /* r3 = 0x10000001: bx r3 */
+void demo_execute_ram(uint32_t seed);       /* r3 = demo_secret + 1: bx r3 */
+void demo_late_bus_error(uint32_t seed);    /* r3 = SHCSR, r2 = what is stored there */
+void demo_no_coprocessor(uint32_t seed);    /* floating point off: vmov s0, r0 */
+void demo_abort(uint32_t seed);             /* bl abort */
+void demo_broken_fault_path(uint32_t seed); /* MPU off; then undefined */
 
 /* The main stack, and a thread's of 512 bytes, overflow. */
 void demo_recurse(uint32_t seed);         /* push {r4, r5, r6, lr} for ever */
@@ -58,9 +58,11 @@ typedef enum demo_moment {
 void demo_crash_at(demo_moment moment, uint32_t seed);
 
 /* Fills the main stack below its frame with a pattern, then executes an undefined instruction. The
- * next boot knows how many bytes of the pattern changed. */
+ * next boot knows how many bytes below the exception frame were painted, and how many of them
+ * changed. */
 void demo_painted_stack(uint32_t seed);
-uint32_t demo_changed_paint(void);
+uint32_t demo_painted_bytes(void);
+uint32_t demo_changed_bytes(void);
 
 /* Overwrites all of the application's memory with noise made from the seed, then dies in one of
  * eight ways: seed modulo 8. */
