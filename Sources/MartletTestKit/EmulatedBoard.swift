@@ -39,7 +39,7 @@ public final class EmulatedBoard: @unchecked Sendable {
     public var hasWatchdog: Bool
 
     /// 4 MiB of NOR in memory with the ring at 0x100000 (256 KiB) and the state at 0x0F0000
-    /// (20 KiB), 64 KiB of RAM at 0x20000000, 64 KiB of code at 0, 4 KiB retained, 4 KiB working,
+    /// (20 KiB), 64 KiB of RAM at 0x20000000, 64 KiB of code at 0, 4 KiB retained, 1 KiB working,
     /// 4 KiB of scratch.
     public init(seed: UInt64 = 1) {
       let defaults = martlet_host_default_config()

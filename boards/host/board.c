@@ -43,7 +43,7 @@ martlet_host_config martlet_host_default_config(void) {
       .code_start = 0,
       .code_size = 64u << 10,
       .retained_size = 4096,
-      .working_size = 4096,
+      .working_size = 1024,
       .scratch_size = 4096,
       .to_host_capacity = 4096,
       .to_board_capacity = 4096,

@@ -51,7 +51,7 @@ typedef struct martlet_host_config {
 } martlet_host_config;
 
 /* 4 MiB of NOR in memory (sector 4096, page 256, ring 256 KiB at 0x100000, state 20 KiB at
- * 0x0F0000), 64 KiB of RAM at 0x20000000, 64 KiB of code at 0, 4 KiB retained, 4 KiB working, 4 KiB
+ * 0x0F0000), 64 KiB of RAM at 0x20000000, 64 KiB of code at 0, 4 KiB retained, 1 KiB working, 4 KiB
  * of scratch. */
 martlet_host_config martlet_host_default_config(void);
 
