@@ -9,6 +9,7 @@ import DumpFormat
 import DumpRing
 import LinkProtocol
 import MartletTestKit
+import Testing
 
 /// A frame as the board sent it.
 struct BoardFrame {
@@ -33,6 +34,14 @@ final class Bench {
   init(_ configuration: EmulatedBoard.Configuration = .small(), slotSize: UInt32 = 4096) throws {
     board = try EmulatedBoard(configuration)
     self.slotSize = slotSize
+  }
+
+  deinit {
+    // What a board with an MPU would have made a fault.
+    let counters = board.counters
+    if counters.guardViolations > 0 {
+      Issue.record("guarded memory changed without an open, at \(counters.guardOffset)")
+    }
   }
 
   /// Starts the board as it has to be started and makes the agent, without waiting for a host.
@@ -228,12 +237,12 @@ final class Bench {
 }
 
 extension EmulatedBoard.Configuration {
-  /// 64 KiB of NOR: a ring of 8 sectors and the state.
+  /// A small part: the state in 5 sectors, then a ring of `ringSectors`.
   static func small(seed: UInt64 = 1, ringSectors: UInt32 = 8) -> EmulatedBoard.Configuration {
     var configuration = EmulatedBoard.Configuration(seed: seed)
     configuration.flash = FlashGeometry(
-      size: (ringSectors + 3) * 4096, sectorSize: 4096, pageSize: 256, ringOffset: 3 * 4096,
-      ringSize: ringSectors * 4096, stateOffset: 0, stateSize: 3 * 4096)
+      size: (ringSectors + 5) * 4096, sectorSize: 4096, pageSize: 256, ringOffset: 5 * 4096,
+      ringSize: ringSectors * 4096, stateOffset: 0, stateSize: 5 * 4096)
     configuration.toHostCapacity = 1 << 16
     return configuration
   }

@@ -20,15 +20,16 @@ import Testing
 
   @Test func `without a ready slot the registers are kept and the next boot stores them`() throws {
     let bench = try Bench()
+    let ring = bench.board.configuration.flash.ringOffset
     for sector in 0..<8 as Range<UInt32> {
-      try bench.board.setSector(at: (3 + sector) * 4096, .fails)
+      try bench.board.setSector(at: ring + sector * 4096, .fails)
     }
-    try bench.board.setNor(at: 3 * 4096, to: [UInt8](repeating: 0, count: 8 * 4096))
+    try bench.board.setNor(at: ring, to: [UInt8](repeating: 0, count: 8 * 4096))
     bench.boot()
     bench.give()
     bench.crash()
     for sector in 0..<8 as Range<UInt32> {
-      try bench.board.setSector(at: (3 + sector) * 4096, .good)
+      try bench.board.setSector(at: ring + sector * 4096, .good)
     }
     let dump = try #require(try only(bench))
     #expect(dump.header.isRegisterOnly)
