@@ -12,7 +12,7 @@ BOARD ?= ast1030-evb
 FUZZ_SECONDS ?= 30
 FUZZ_SECONDS_IN_TEST ?= 5
 
-.PHONY: help setup build firmware figures demo test check size cost fuzz clean
+.PHONY: help setup build firmware figures demo test check size cost campaign fuzz clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -53,6 +53,9 @@ size: firmware figures ## print text, data and bss of each firmware module
 
 cost: figures ## count the instructions of capture and mount in the emulator
 	@scripts/cost $(BOARD)
+
+campaign: setup firmware ## run the long seeded campaigns in full; MARTLET_SEED repeats a run
+	@scripts/campaign
 
 fuzz: ## fuzz each decoder for 30 s
 	@scripts/fuzz $(FUZZ_SECONDS)
