@@ -159,7 +159,9 @@ import Testing
     #expect(dump?.isTruncated == false)
   }
 
-  @Test func `a capture erases nothing, touches no line and programs only its slot and its tally`() throws {
+  @Test func `a capture erases nothing, touches no line and programs only its slot and its tally`()
+    throws
+  {
     let bench = try Bench()
     bench.boot()
     bench.give()
