@@ -171,7 +171,8 @@ let testTargets: [Target] = [
   tests("CaptureTests", deviceTestDependencies + ["DumpAnalysis"]),
   tests("BoardHostTests", deviceTestDependencies),
   tests(
-    "DumpAnalysisTests", ["DumpAnalysis", "DumpFormat", "FuzzBodies", "GDBSession"],
+    "DumpAnalysisTests",
+    ["DumpAnalysis", "DumpFormat", "FuzzBodies", "GDBSession", "MartletTestKit"],
     resources: [.copy("Golden")]),
   tests(
     "HostBridgeTests",
@@ -180,7 +181,8 @@ let testTargets: [Target] = [
       "ServiceAPI", grdb, nioCore, nioHTTP, nioPosix,
     ]),
   tests(
-    "CrashServiceTests", ["CrashService", "DumpFormat", "ServiceAPI", grdb, hummingbirdTesting]),
+    "CrashServiceTests",
+    ["CrashService", "DumpFormat", "MartletTestKit", "ServiceAPI", grdb, hummingbirdTesting]),
   tests(
     "FirmwareTests",
     [

@@ -14,8 +14,10 @@ public struct DumpBuilder: Sendable {
   public var header: DumpHeader
   /// The prologue's truncated bit.
   public var isTruncated = false
-  private var body: [UInt8] = []
-  private var blocks: UInt32 = 0
+  /// The blocks so far; change it to make a dump that lies under checksums that hold.
+  public var body: [UInt8] = []
+  /// How many blocks were appended.
+  public private(set) var blocks: UInt32 = 0
   private var programCounter: UInt32?
   private var linkRegister: UInt32?
   private var codeStart: UInt32 = 0
@@ -51,15 +53,20 @@ public struct DumpBuilder: Sendable {
   // MARK: - Blocks
 
   /// Appends a block of any type, also one that no reader knows.
+  ///
+  /// - Parameter claimed: the length that the block claims; the true one by default.
   public mutating func add(
-    _ type: BlockType, _ content: [UInt8], isTruncated: Bool = false, isRedacted: Bool = false
+    _ type: BlockType, _ content: [UInt8], isTruncated: Bool = false, isRedacted: Bool = false,
+    claimed: UInt32? = nil
   ) {
     var header = BlockHeader(type: type, length: UInt32(content.count))
+    let padding = Int(header.padding)
+    header.length = claimed ?? header.length
     header.isTruncated = isTruncated
     header.isRedacted = isRedacted
     body += bytes(BlockHeader.size) { header.encode(to: $0) }
     body += content
-    body += [UInt8](repeating: 0, count: Int(header.padding))
+    body += [UInt8](repeating: 0, count: padding)
     blocks += 1
   }
 
@@ -100,7 +107,8 @@ public struct DumpBuilder: Sendable {
 
   /// Appends memory content.
   public mutating func addMemory(
-    at address: UInt32, role: MemoryRole, region: UInt16 = 0, _ content: [UInt8],
+    at address: UInt32, role: MemoryRole = .interruptedStack, region: UInt16 = 0,
+    _ content: [UInt8],
     isTruncated: Bool = false, isRedacted: Bool = false
   ) {
     let preamble = bytes(BlockHeader.memoryPreamble) {
@@ -136,12 +144,15 @@ public struct DumpBuilder: Sendable {
     self.codeStart = codeStart
   }
 
+  /// Appends the end block with the right count.
+  public mutating func addEnd() { add(.end, words: [blocks]) }
+
   // MARK: - The dump
 
   /// The whole dump: prologue, blocks and, unless left out, the end block.
   public func build(withEnd: Bool = true) -> [UInt8] {
     var whole = self
-    if withEnd { whole.add(.end, words: [blocks]) }
+    if withEnd { whole.addEnd() }
     var header = header
     if header.fingerprint.rawValue == 0 {
       header.fingerprint = Fingerprint(

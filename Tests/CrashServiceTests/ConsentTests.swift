@@ -10,7 +10,7 @@ import Testing
 @Suite struct ConsentTests {
   @Test func `without consent a dump is refused and nothing is stored`() async throws {
     try await ServiceBench.run { bench in
-      let answer = try await bench.upload(DumpBuilder().bytes())
+      let answer = try await bench.upload(sampleDump())
       #expect(answer.status == .forbidden)
       #expect(answer.code == "ConsentNotGiven")
       #expect(answer.message.contains("Field Test"))
@@ -21,10 +21,10 @@ import Testing
   @Test func `after a revocation a dump is refused`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      #expect(try await bench.upload(DumpBuilder().bytes()).status == .created)
+      #expect(try await bench.upload(sampleDump()).status == .created)
       try await bench.setConsent(.disabled)
       let key = DumpKey(bootCount: 2, sequence: 1)
-      let answer = try await bench.upload(DumpBuilder(key: key).bytes(), bootCount: 2)
+      let answer = try await bench.upload(sampleDump(key: key), bootCount: 2)
       #expect(answer.code == "ConsentNotGiven")
       #expect(try await bench.dumps().count == 1)
     }
@@ -39,7 +39,7 @@ import Testing
       try await withThrowingTaskGroup(of: Void.self) { tasks in
         for boot in UInt32(1)...40 {
           tasks.addTask {
-            let dump = DumpBuilder(key: DumpKey(bootCount: boot, sequence: 1)).bytes()
+            let dump = sampleDump(key: DumpKey(bootCount: boot, sequence: 1))
             let answer = try await bench.upload(dump, bootCount: boot)
             #expect([.created, .forbidden].contains(answer.status))
           }
@@ -48,7 +48,7 @@ import Testing
           try await bench.setConsent(.disabled)
           let stored = try await bench.dumps().count
           for boot in UInt32(100)...110 {
-            let dump = DumpBuilder(key: DumpKey(bootCount: boot, sequence: 1)).bytes()
+            let dump = sampleDump(key: DumpKey(bootCount: boot, sequence: 1))
             #expect(try await bench.upload(dump, bootCount: boot).status == .forbidden)
           }
           #expect(try await bench.dumps().count == stored)
@@ -151,7 +151,7 @@ import Testing
       let before = try await bench.epoch()
       #expect(try await bench.send(.delete, ServiceBench.catalog.path).status == .ok)
       #expect(try await bench.lease().status == .notFound)
-      #expect(try await bench.upload(DumpBuilder().bytes()).status == .notFound)
+      #expect(try await bench.upload(sampleDump()).status == .notFound)
       for path in [
         ServiceBench.catalog.path, ServiceBench.product.path, ServiceBench.group.path,
       ] {

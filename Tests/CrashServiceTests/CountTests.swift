@@ -7,7 +7,7 @@ import Testing
 
 @testable import CrashService
 
-/// The fingerprint of ``DumpBuilder``'s dumps.
+/// The fingerprint of ``sampleDump(key:memory:hasBlocks:)``.
 private let sample = "0102030405060708"
 
 private func count(
@@ -36,7 +36,7 @@ extension ServiceBench {
   @Test func `a dump shows all crashes of its fingerprint on its device`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      let id = try await bench.upload(DumpBuilder().bytes()).decoded(DumpReceipt.self).id
+      let id = try await bench.upload(sampleDump()).decoded(DumpReceipt.self).id
       #expect(try await bench.dumps().first?.crashes == nil, "unknown is not zero")
       let answer = try await bench.report(
         count(5), count(9, fingerprint: "00000000000000ff", firstBoot: 1))
@@ -53,7 +53,7 @@ extension ServiceBench {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
       _ = try await bench.claim(ServiceBench.oddDevice)
-      _ = try await bench.upload(DumpBuilder().bytes())
+      _ = try await bench.upload(sampleDump())
       _ = try await bench.report(count(8), device: ServiceBench.oddDevice)
       #expect(try await bench.dumps().map(\.crashes) == [nil])
       #expect(try await bench.crashes().total == 0)
@@ -113,7 +113,7 @@ extension ServiceBench {
     let folder = TestFolder()
     try await ServiceBench.run(folder: folder) { bench in
       try await bench.setConsent(.enabled)
-      _ = try await bench.upload(DumpBuilder().bytes())
+      _ = try await bench.upload(sampleDump())
       _ = try await bench.report(count(3))
       try await bench.setBoundary(.eu)
       _ = try await bench.report(count(5), count(2, fingerprint: "00000000000000ff"))

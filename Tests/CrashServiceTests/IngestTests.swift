@@ -12,7 +12,7 @@ import Testing
   @Test func `a stored dump is listed with what its prologue and registers say`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      let dump = DumpBuilder().bytes()
+      let dump = sampleDump()
       let answer = try await bench.upload(dump)
       #expect(answer.status == .created)
       let id = try answer.decoded(DumpReceipt.self).id
@@ -37,8 +37,8 @@ import Testing
   @Test func `the same dump sent twice is stored once`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      let first = try await bench.upload(DumpBuilder().bytes())
-      let second = try await bench.upload(DumpBuilder().bytes())
+      let first = try await bench.upload(sampleDump())
+      let second = try await bench.upload(sampleDump())
       #expect(first.status == .created)
       #expect(second.status == .ok)
       #expect(try first.decoded(DumpReceipt.self) == second.decoded(DumpReceipt.self))
@@ -51,7 +51,7 @@ import Testing
       try await bench.setConsent(.enabled)
       let statuses = try await withThrowingTaskGroup(of: Int.self) { tasks in
         for _ in 0..<16 {
-          tasks.addTask { try await bench.upload(DumpBuilder().bytes()).status.code }
+          tasks.addTask { try await bench.upload(sampleDump()).status.code }
         }
         return try await tasks.reduce(into: [Int]()) { $0.append($1) }
       }
@@ -64,12 +64,12 @@ import Testing
   @Test func `other content under a stored key is a conflict and changes nothing`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      let id = try await bench.upload(DumpBuilder().bytes()).decoded(DumpReceipt.self).id
-      let answer = try await bench.upload(DumpBuilder(memory: Array("other".utf8)).bytes())
+      let id = try await bench.upload(sampleDump()).decoded(DumpReceipt.self).id
+      let answer = try await bench.upload(sampleDump(memory: Array("other".utf8)))
       #expect(answer.status == .conflict)
       #expect(answer.code == "DumpKeyTaken")
       let content = try await bench.get(DumpPath.content(id))
-      #expect(Array(content.body.readableBytesView) == DumpBuilder().bytes())
+      #expect(Array(content.body.readableBytesView) == sampleDump())
     }
   }
 
@@ -109,7 +109,7 @@ import Testing
   func `a dump that lies is refused by the name of the lie`(damage: Damage) async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      let answer = try await bench.upload(damage.apply(to: DumpBuilder().bytes()))
+      let answer = try await bench.upload(damage.apply(to: sampleDump()))
       #expect(answer.status == .unprocessableContent)
       #expect(answer.code == "InvalidDump")
       #expect(answer.message.contains(damage.name))
@@ -120,7 +120,7 @@ import Testing
   @Test func `a dump under another key than its own is refused`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      let answer = try await bench.upload(DumpBuilder().bytes(), sequence: 2)
+      let answer = try await bench.upload(sampleDump(), sequence: 2)
       #expect(answer.status == .unprocessableContent)
       #expect(answer.code == "DumpKeyMismatch")
     }
@@ -129,7 +129,7 @@ import Testing
   @Test func `a whole dump with blocks that lie is kept with unknown registers`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      let lie = DumpBuilder(memory: [1, 0, 0, 0, 255, 255, 255, 255], hasBlocks: false).bytes()
+      let lie = sampleDump(memory: [1, 0, 0, 0, 255, 255, 255, 255], hasBlocks: false)
       #expect(try await bench.upload(lie).status == .created)
       let signature = try await bench.dumps().first?.signature
       #expect(
@@ -150,7 +150,7 @@ import Testing
   @Test func `a dump of an unknown device is refused`() async throws {
     try await ServiceBench.run { bench in
       let answer = try await bench.upload(
-        DumpBuilder().bytes(), device: ServiceBench.oddDevice)
+        sampleDump(), device: ServiceBench.oddDevice)
       #expect(answer.status == .notFound)
       #expect(answer.code == "DeviceNotFound")
     }
@@ -164,7 +164,7 @@ import Testing
       #expect(answer.status == .contentTooLarge)
       #expect(answer.code == "BodyTooLarge")
       // The connection and the service are still good.
-      #expect(try await bench.upload(DumpBuilder().bytes()).status == .created)
+      #expect(try await bench.upload(sampleDump()).status == .created)
     }
   }
 
@@ -172,8 +172,7 @@ import Testing
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
       let room = DumpPrologue.largestDump - DumpPrologue.size
-      let largest = DumpBuilder(memory: [UInt8](repeating: 7, count: room), hasBlocks: false)
-        .bytes()
+      let largest = sampleDump(memory: [UInt8](repeating: 7, count: room), hasBlocks: false)
       #expect(largest.count == 1 << 20)
       #expect(try await bench.upload(largest + [0]).status == .contentTooLarge)
       #expect(try await bench.upload(largest).status == .created)
@@ -183,7 +182,7 @@ import Testing
   @Test func `offers are answered one by one`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      _ = try await bench.upload(DumpBuilder().bytes())
+      _ = try await bench.upload(sampleDump())
       func verdicts() async throws -> [OfferAnswer.Verdict] {
         let offers = (1...2).map {
           OfferRequest.Offer(
@@ -205,7 +204,7 @@ import Testing
       try await bench.setConsent(.enabled)
       _ = try await bench.claim(ServiceBench.oddDevice)
       for boot in UInt32(1)...130 {
-        let dump = DumpBuilder(key: DumpKey(bootCount: boot, sequence: 1)).bytes()
+        let dump = sampleDump(key: DumpKey(bootCount: boot, sequence: 1))
         let device = boot.isMultiple(of: 2) ? ServiceBench.device : ServiceBench.oddDevice
         _ = try await bench.upload(dump, device: device, bootCount: boot)
         // Some share a time.
@@ -216,7 +215,7 @@ import Testing
       let link = try #require(first.nextLink.flatMap { URL(string: $0) })
       // One that arrives between the pages moves nothing.
       _ = try await bench.upload(
-        DumpBuilder(key: DumpKey(bootCount: 500, sequence: 1)).bytes(), bootCount: 500)
+        sampleDump(key: DumpKey(bootCount: 500, sequence: 1)), bootCount: 500)
       let second = try await bench.get("\(link.path)?\(link.query ?? "")").decoded(DumpList.self)
       #expect(second.nextLink == nil)
       let all = first.value + second.value

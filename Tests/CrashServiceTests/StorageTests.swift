@@ -16,7 +16,7 @@ import Testing
     try await ServiceBench.run(folder: folder) { bench in
       try await bench.setConsent(.enabled)
       try await bench.setBoundary(.eu)
-      let answer = try await bench.upload(DumpBuilder(memory: Self.marker).bytes())
+      let answer = try await bench.upload(sampleDump(memory: Self.marker))
       #expect(answer.status == .created)
       #expect(try await bench.dumps().first?.region == "EU")
       // Open stores have their newest pages in the write-ahead logs, so all files are searched.
@@ -36,7 +36,7 @@ import Testing
     try await ServiceBench.run(folder: folder) { bench in
       try await bench.setConsent(.enabled)
       _ = try await bench.claim(device)
-      _ = try await bench.upload(DumpBuilder(memory: Self.marker).bytes(), device: device)
+      _ = try await bench.upload(sampleDump(memory: Self.marker), device: device)
       #expect(try await bench.dumps().map(\.region) == [region])
     }
     #expect(try filesHoldingMarker(folder) == [file])
@@ -47,12 +47,12 @@ import Testing
   {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      let first = try await bench.upload(DumpBuilder().bytes())
+      let first = try await bench.upload(sampleDump())
       try await bench.setBoundary(.eu)
-      let second = try await bench.upload(DumpBuilder().bytes())
+      let second = try await bench.upload(sampleDump())
       #expect(second.status == .ok)
       #expect(try first.decoded(DumpReceipt.self) == second.decoded(DumpReceipt.self))
-      let other = try await bench.upload(DumpBuilder(memory: Self.marker).bytes())
+      let other = try await bench.upload(sampleDump(memory: Self.marker))
       #expect(other.status == .conflict)
       #expect(try await bench.dumps().count == 1)
     }
@@ -64,7 +64,7 @@ import Testing
     try await ServiceBench.run(folder: folder) { bench in
       try await bench.setConsent(.enabled)
       try await bench.setBoundary(.eu)
-      _ = try await bench.upload(DumpBuilder().bytes())
+      _ = try await bench.upload(sampleDump())
       epoch.value = try await bench.epoch()
     }
     try await ServiceBench.run(folder: folder, setUp: false) { bench in
@@ -74,8 +74,8 @@ import Testing
       #expect(try await bench.epoch() == epoch.value)
       let dump = try #require(try await bench.dumps().first)
       let content = try await bench.get(DumpPath.content(dump.id))
-      #expect(Array(content.body.readableBytesView) == DumpBuilder().bytes())
-      #expect(try await bench.upload(DumpBuilder().bytes()).status == .ok)
+      #expect(Array(content.body.readableBytesView) == sampleDump())
+      #expect(try await bench.upload(sampleDump()).status == .ok)
     }
   }
 

@@ -1,6 +1,7 @@
 // A dump gives back what was put in, and lies about lengths are named by block and offset.
 
 import DumpFormat
+import MartletTestKit
 import Testing
 
 @testable import DumpAnalysis
@@ -46,9 +47,9 @@ import Testing
   }
 
   @Test func `a dump without registers says unknown, not zero`() throws {
-    var builder = DumpBuilder()
+    var builder = DumpBuilder.blank
     builder.header.kind = .watchdogReset
-    builder.end()
+    builder.addEnd()
     let dump = try DecodedDump(bytes: builder.bytes)
     #expect(
       dump.signature
@@ -57,12 +58,12 @@ import Testing
   }
 
   @Test func `registers of a frame that was not read are unknown`() throws {
-    var builder = DumpBuilder()
+    var builder = DumpBuilder.blank
     var core = CoreWords()
     core.r = Array(repeating: 5, count: 13)
     (core.sp, core.lr, core.pc, core.flags) = (0x2000_0000, 1, 2, 0)
     builder.add(.core, words: core.words)
-    builder.end()
+    builder.addEnd()
     let decoded = try #require(try DecodedDump(bytes: builder.bytes).core)
     #expect(decoded.r[0...3].allSatisfy { $0 == nil })
     #expect(decoded.r[12] == nil)
@@ -72,9 +73,9 @@ import Testing
   }
 
   @Test func `fault addresses count only while their bits say so`() throws {
-    var builder = DumpBuilder()
+    var builder = DumpBuilder.blank
     builder.add(.faultStatus, words: [0x0000_0082, 0, 0, 0x10, 0x20, 0, 0, 0])
-    builder.end()
+    builder.addEnd()
     let status = try #require(try DecodedDump(bytes: builder.bytes).faultStatus)
     #expect(status.mmfar == 0x10)
     #expect(status.bfar == nil)
@@ -83,7 +84,7 @@ import Testing
   // MARK: - Lies
 
   @Test func `a length beyond the body is told by block and offset`() {
-    var builder = DumpBuilder()
+    var builder = DumpBuilder.blank
     builder.add(.reason, Array("four".utf8))
     builder.add(.sysTick, little(UInt32(1)), claimed: 0xFFFF_FFFF)
     expectMalformed(builder, "Block 1 (sysTick) at offset 12 of the body claims 4294967295 bytes")
@@ -94,57 +95,57 @@ import Testing
   ])
   func `a block of the wrong size is refused`(type: BlockType, words: Int) {
     for count in [0, words - 1, words + 1] {
-      var builder = DumpBuilder()
+      var builder = DumpBuilder.blank
       builder.add(type, words: Array(repeating: 0, count: count))
-      builder.end()
+      builder.addEnd()
       expectMalformed(builder, "holds \(count * 4) bytes instead of \(words * 4)")
     }
   }
 
   @Test func `an interrupt block that claims too many words is refused`() {
-    var builder = DumpBuilder()
+    var builder = DumpBuilder.blank
     builder.add(.nvic, words: [0xFFFF_FFFF, 1, 2, 3])
-    builder.end()
+    builder.addEnd()
     expectMalformed(builder, "claims 4294967295 words of interrupts")
   }
 
   @Test func `memory and redactions beyond the last address are refused`() {
-    var builder = DumpBuilder()
-    builder.addMemory(0xFFFF_FFFC, [1, 2, 3, 4, 5])
-    builder.end()
+    var builder = DumpBuilder.blank
+    builder.addMemory(at: 0xFFFF_FFFC, [1, 2, 3, 4, 5])
+    builder.addEnd()
     expectMalformed(builder, "reaches beyond the last address from 0xfffffffc")
-    builder = DumpBuilder()
+    builder = DumpBuilder.blank
     builder.add(.redaction, words: [0xFFFF_FFFF, 2])
-    builder.end()
+    builder.addEnd()
     expectMalformed(builder, "reaches beyond the last address")
   }
 
   @Test func `halves of pairs and entries are refused`() {
     for (type, words) in [(BlockType.redaction, 3), (.breadcrumbs, 5), (.mpu, 3), (.memory, 1)] {
-      var builder = DumpBuilder()
+      var builder = DumpBuilder.blank
       builder.add(type, words: Array(repeating: 0, count: words))
-      builder.end()
+      builder.addEnd()
       expectMalformed(builder, "Block 0 (\(type.name)) at offset 0 of the body holds")
     }
   }
 
   @Test func `a missing, lying or early end block is refused`() {
-    var builder = DumpBuilder()
+    var builder = DumpBuilder.blank
     builder.add(.reason, [])
     expectMalformed(builder, "no end block")
     builder.add(.end, words: [2])
     expectMalformed(builder, "counts 2 blocks where 1 stand")
-    builder = DumpBuilder()
-    builder.end()
+    builder = DumpBuilder.blank
+    builder.addEnd()
     builder.add(.reason, [])
     expectMalformed(builder, "is not the last: 8 bytes follow")
   }
 
   @Test func `a second core block is refused`() {
-    var builder = DumpBuilder()
+    var builder = DumpBuilder.blank
     builder.add(.core, words: CoreWords().words)
     builder.add(.core, words: CoreWords().words)
-    builder.end()
+    builder.addEnd()
     expectMalformed(builder, "Block 1 (core) at offset 112 of the body is the second of its type")
   }
 

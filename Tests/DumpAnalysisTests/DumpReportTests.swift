@@ -2,6 +2,7 @@
 
 import DumpFormat
 import Foundation
+import MartletTestKit
 import Testing
 
 @testable import DumpAnalysis
@@ -31,11 +32,11 @@ import Testing
   }
 
   @Test func `a register that is not known is absent, not zero`() throws {
-    var builder = DumpBuilder()
+    var builder = DumpBuilder.blank
     var core = CoreWords()
     core.flags = 0
     builder.add(.core, words: core.words)
-    builder.end()
+    builder.addEnd()
     let report = DumpReport(dump: try DecodedDump(bytes: builder.bytes))
     #expect(report.registers.first { $0.name == "pc" } == .init(name: "pc", value: nil))
     #expect(report.text.contains("pc         unknown"))
@@ -44,23 +45,23 @@ import Testing
 
   @Test func `a crash with a reason is placed where it was asked for`() throws {
     let pair = GoldenPair.divisionByZero
-    var builder = DumpBuilder()
+    var builder = DumpBuilder.blank
     builder.header.kind = .crash
     builder.header.buildID = try pair.elf().requireBuildID()
     var core = CoreWords()
     core.pc = pair.core.pc
     core.lr = pair.core.lr
     builder.add(.core, words: core.words)
-    builder.end()
+    builder.addEnd()
     let report = try DumpReport(dump: DecodedDump(bytes: builder.bytes), elf: pair.elf())
     #expect(report.headline.hasPrefix("Crash was called in average at "))
   }
 
   @Test func `text from a device cannot steer a terminal`() throws {
-    var builder = DumpBuilder()
+    var builder = DumpBuilder.blank
     builder.header.kind = .crash
     builder.add(.reason, Array("red \u{1B}[31m alert\n".utf8))
-    builder.end()
+    builder.addEnd()
     let text = DumpReport(dump: try DecodedDump(bytes: builder.bytes)).text
     #expect(!text.contains("\u{1B}"))
     #expect(text.contains("red \u{FFFD}[31m alert\u{FFFD}"))

@@ -1,6 +1,7 @@
 // Every bit of the fault status registers has words, and the headline names the cause.
 
 import DumpFormat
+import MartletTestKit
 import Testing
 
 @testable import DumpAnalysis

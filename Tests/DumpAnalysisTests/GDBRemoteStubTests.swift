@@ -1,6 +1,7 @@
 // Conversations with the stub, packet by packet, as gdb's remote protocol has them.
 
 import DumpFormat
+import MartletTestKit
 import Testing
 
 @testable import DumpAnalysis
@@ -53,11 +54,11 @@ import Testing
   }
 
   @Test func `registers that are not known are not zero`() throws {
-    var builder = DumpBuilder()
+    var builder = DumpBuilder.blank
     var core = CoreWords()
     core.flags = 0
     builder.add(.core, words: core.words)
-    builder.end()
+    builder.addEnd()
     var stub = GDBRemoteStub(dump: try DecodedDump(bytes: builder.bytes))
     #expect(Self.ask("pf", &stub) == "xxxxxxxx")
     #expect(Self.ask("p4", &stub) == "00000000")

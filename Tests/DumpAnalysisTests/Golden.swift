@@ -2,6 +2,7 @@
 
 import DumpFormat
 import Foundation
+import MartletTestKit
 import Testing
 
 @testable import DumpAnalysis
@@ -32,19 +33,19 @@ struct GoldenPair: Sendable, CustomTestStringConvertible {
 
   /// The dump as it was recorded.
   func built() throws -> [UInt8] {
-    var builder = DumpBuilder()
+    var builder = DumpBuilder.blank
     builder.header.kind = kind
     builder.header.buildID = try elf().requireBuildID()
     builder.header.uptime = 1_500_000
     builder.header.resetCause = .powerOn
-    setVersion("golden", in: &builder.header)
+    builder.header.setVersion("golden")
     builder.header.fingerprint = Fingerprint(
       buildID: builder.header.buildID, kind: kind, pc: core.pc, lr: core.lr)
     builder.add(.core, words: core.words)
     builder.add(.faultStatus, words: [cfsr, 0, 0, 0, 0, 0, 0, 0])
-    builder.addMemory(core.sp, stack.flatMap(little))
+    builder.addMemory(at: core.sp, stack.flatMap(little))
     builder.add(.image, words: [0, 0x200])
-    builder.end()
+    builder.addEnd()
     return builder.bytes
   }
 

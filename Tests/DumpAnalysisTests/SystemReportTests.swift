@@ -2,15 +2,16 @@
 
 import DumpFormat
 import Foundation
+import MartletTestKit
 import Testing
 
 @testable import DumpAnalysis
 
 @Suite struct SystemReportTests {
   private func report(_ fill: (inout DumpBuilder) -> Void) throws -> DumpReport {
-    var builder = DumpBuilder()
+    var builder = DumpBuilder.blank
     fill(&builder)
-    builder.end()
+    builder.addEnd()
     return DumpReport(dump: try DecodedDump(bytes: builder.bytes))
   }
 
@@ -106,7 +107,7 @@ import Testing
     let report = try report {
       $0.isTruncated = true
       // Claims 2 words of each; the pending ones end in the middle.
-      $0.add(.nvic, little(UInt32(2)) + [UInt8](repeating: 1, count: 12), flags: 1)
+      $0.add(.nvic, little(UInt32(2)) + [UInt8](repeating: 1, count: 12), isTruncated: true)
     }
     #expect(report.interrupts?.enabled?.count == 8)
     #expect(report.interrupts?.pending == nil)
@@ -143,7 +144,7 @@ import Testing
       var core = CoreWords()
       core.sp = 0x2000_0100
       $0.add(.core, words: core.words)
-      $0.addMemory(0x2000_0100, [UInt8](0x41..<0x41 + 20), flags: 2)
+      $0.addMemory(at: 0x2000_0100, [UInt8](0x41..<0x41 + 20), isRedacted: true)
       // Overlapping runs, one of which reaches beyond the block.
       $0.add(.redaction, words: [0x2000_0102, 3, 0x2000_0104, 2, 0x2000_0112, 64])
     }
@@ -159,7 +160,7 @@ import Testing
   }
 
   @Test func `a redaction list that was lost does not hide that there was one`() throws {
-    let report = try report { $0.addMemory(0x2000_0100, [0, 0, 0, 0], flags: 2) }
+    let report = try report { $0.addMemory(at: 0x2000_0100, [0, 0, 0, 0], isRedacted: true) }
     #expect(report.text.contains("interruptedStack, parts redacted\n"))
     #expect(report.regions.first?.redactedBytes == 0)
   }
@@ -169,7 +170,7 @@ import Testing
       var core = CoreWords()
       core.sp = 0xFFFF_FFFC
       $0.add(.core, words: core.words)
-      $0.addMemory(0xFFFF_FFF0, [UInt8](repeating: 7, count: 14))
+      $0.addMemory(at: 0xFFFF_FFF0, [UInt8](repeating: 7, count: 14))
       $0.add(.redaction, words: [0xFFFF_FFFE, 2])
     }
     #expect(report.stackHead.count == 1)
@@ -268,7 +269,7 @@ import Testing
 
   @Test func `a dump of a megabyte of redactions and regions is reported in a moment`() throws {
     let report = try report {
-      for i in UInt32(0)..<20_000 { $0.addMemory(i * 64, [1, 2, 3, 4]) }
+      for i in UInt32(0)..<20_000 { $0.addMemory(at: i * 64, [1, 2, 3, 4]) }
       $0.add(.redaction, words: (0..<40_000).flatMap { [$0 * 32 + 1, 2] })
     }
     #expect(report.regions.count == 20_000)
