@@ -135,21 +135,26 @@ NAKED void demo_abort(uint32_t seed) {
 }
 
 /* Turns the MPU off and overwrites code of the fault path, which lies in RAM until the next reset:
- * storing the dump is then an undefined instruction. */
-NAKED void demo_broken_fault_path(uint32_t seed) {
-  __asm volatile(
-      "ldr r1, =0xE000ED94\n" /* MPU_CTRL */
-      "mov r2, #0\n"
-      "str r2, [r1]\n"
-      "dsb\n"
-      "isb\n"
-      "ldr r1, =martlet_hal_flash_program\n"
-      "bic r1, r1, #1\n"
-      "movw r2, #0xde43\n"
-      "strh r2, [r1]\n"
-      "dsb\n"
-      "isb\n" LOAD_REGISTERS UNDEFINED "bx lr\n");
-}
+ * storing the dump is then that one instruction. */
+#define BREAK_FAULT_PATH(instruction)    \
+  "ldr r1, =0xE000ED94\n" /* MPU_CTRL */ \
+  "mov r2, #0\n"                         \
+  "str r2, [r1]\n"                       \
+  "dsb\n"                                \
+  "isb\n"                                \
+  "ldr r1, =martlet_hal_flash_program\n" \
+  "bic r1, r1, #1\n"                     \
+  "movw r2, #" instruction               \
+  "\n"                                   \
+  "strh r2, [r1]\n"                      \
+  "dsb\n"                                \
+  "isb\n" LOAD_REGISTERS UNDEFINED "bx lr\n"
+
+/* udf #0x43 */
+NAKED void demo_broken_fault_path(uint32_t seed) { __asm volatile(BREAK_FAULT_PATH("0xDE43")); }
+
+/* b . */
+NAKED void demo_stuck_fault_path(uint32_t seed) { __asm volatile(BREAK_FAULT_PATH("0xE7FE")); }
 
 NAKED void demo_with_floats(uint32_t seed) {
   __asm volatile(

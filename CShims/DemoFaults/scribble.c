@@ -12,13 +12,16 @@
   "eor r0, r0, r0, lsl #5\n"
 
 /* Registers alone: its own stack goes, too. From above the main stack's guard to the end of what
- * an application may write. */
+ * an application may write, or, with bit 3 of the seed, to the end of all memory. */
 NAKED void demo_scribble(uint32_t seed) {
   __asm volatile(
       "and r4, r0, #7\n"
       "orr r0, r0, #0x80000000\n" /* xorshift stays at zero */
       "ldr r1, =martlet_stack_bottom + 32\n"
       "ldr r2, =martlet_app_ram_end\n"
+      "tst r0, #8\n"
+      "it ne\n"
+      "ldrne r2, =martlet_ram_end\n"
       "1:\n" NOISE
       "str r0, [r1], #4\n"
       "cmp r1, r2\n"

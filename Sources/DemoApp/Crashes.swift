@@ -45,6 +45,7 @@ enum Crashes {
     if line.begins(with: "crash floats") { demo_with_floats(seed) }
     if line.begins(with: "crash abort") { demo_abort(seed) }
     if line.begins(with: "crash nested") { demo_broken_fault_path(seed) }
+    if line.begins(with: "crash stuck") { demo_stuck_fault_path(seed) }
   }
 
   /// Stacks that overflow, and stack pointers that lie.

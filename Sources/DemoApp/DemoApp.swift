@@ -80,7 +80,7 @@ private func help(_ console: Console) {
   console.writeLine("crash address|late|fetch|execute|ram|code|protected|hardfault|floats [seed]")
   console.writeLine("crash recursion|frame|thread|painted [seed]")
   console.writeLine("crash sp|psp unmapped|bottom|unaligned|code|nor [seed]")
-  console.writeLine("crash handler|interrupt|call|nested|early|premain|abort [seed]")
+  console.writeLine("crash handler|interrupt|call|nested|stuck|early|premain|abort [seed]")
   console.writeLine("crash overflow|bounds|nil|reason|assert")
 }
 

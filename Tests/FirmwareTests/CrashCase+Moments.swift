@@ -29,6 +29,11 @@ extension CrashCase {
       command: "crash nested 55660000", kind: .nestedFault, exception: 3, cfsr: CFSR.undefinstr,
       hfsr: 1 << 30, pc: .symbol("martlet_hal_flash_program"),
       sp: .within("crash_stack", from: 32, count: 2016), isRegisterOnly: true, hasStack: false),
+    // The fault path hangs in its turn, and the watchdog is the last resort.
+    CrashCase(
+      command: "crash stuck 5EED0000", kind: .watchdogReset, exception: nil, pc: .lost,
+      seed: 0x5EED_0000, resetCause: .watchdog, bootResetCause: .unknown, sequence: 2,
+      isRegisterOnly: true, hasStack: false),
     // The boot was not counted yet, so the record bears the number of the next one that was.
     CrashCase(
       command: "crash premain 66770000", kind: .usageFault, exception: 6, cfsr: CFSR.undefinstr,

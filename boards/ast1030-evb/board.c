@@ -141,7 +141,15 @@ enum { FAULT_BUDGET_US = 5000000 };
 void martlet_hal_watchdog_feed(void) {
   if (martlet_fault_depth != 0) {
     uint32_t now = ~TIMER_STATUS(CLOCK_TIMER);
-    if (own.fault_began == 0) own.fault_began = now | 1;
+    if (own.fault_began == 0) {
+      own.fault_began = now | 1;
+      /* Nothing else would end a fault path that hangs. */
+      if ((WDT_CONTROL & WDT_ENABLE) == 0) {
+        WDT_RELOAD = FAULT_BUDGET_US;
+        WDT_CONTROL = WDT_ENABLE_RESET;
+        leave_cause(MARTLET_RESET_WATCHDOG);
+      }
+    }
     if ((int32_t)(now - own.fault_began) > FAULT_BUDGET_US) return;
   }
   WDT_RESTART = WDT_RESTART_MAGIC;

@@ -47,6 +47,7 @@ enum { CLOCK_TIMER = 1, WARNING_TIMER = 2, EARLY_WARNING_IRQ = 17 };
 #define WDT_RESTART REG32(0x7E785008)
 #define WDT_CONTROL REG32(0x7E78500C)
 #define WDT_RESTART_MAGIC 0x4755u
+#define WDT_ENABLE 1u
 #define WDT_ENABLE_RESET 3u
 
 /* Random numbers: the data register needs no enabling. */

@@ -24,7 +24,8 @@ void demo_execute_ram(uint32_t seed);       /* r3 = demo_secret + 1: bx r3 */
 void demo_late_bus_error(uint32_t seed);    /* r3 = SHCSR, r2 = what is stored there */
 void demo_no_coprocessor(uint32_t seed);    /* floating point off: vmov s0, r0 */
 void demo_abort(uint32_t seed);             /* bl abort */
-void demo_broken_fault_path(uint32_t seed); /* MPU off; then undefined */
+void demo_broken_fault_path(uint32_t seed); /* fault path faults; then undefined */
+void demo_stuck_fault_path(uint32_t seed);  /* fault path hangs; then undefined */
 
 /* The main stack, and a thread's of 512 bytes, overflow. */
 void demo_recurse(uint32_t seed);         /* push {r4, r5, r6, lr} for ever */
@@ -65,7 +66,7 @@ uint32_t demo_painted_bytes(void);
 uint32_t demo_changed_bytes(void);
 
 /* Overwrites all of the application's memory with noise made from the seed, then dies in one of
- * eight ways: seed modulo 8. */
+ * eight ways: seed modulo 8. With bit 3 of the seed it goes on beyond its memory. */
 void demo_scribble(uint32_t seed);
 
 /* Stores one word. */
