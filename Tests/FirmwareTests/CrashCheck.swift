@@ -74,6 +74,8 @@ struct CrashCheck {
     if case .lost = crash.pc {
       let known = [core.pc, core.lr, core.xpsr, core.r[0], core.r[1], core.r[2], core.r[3]]
       expect(known.allSatisfy { $0 == nil } && core.r[12] == nil, "a frame that was lost is known")
+      let words = Self.frameWords(of: run.bytes)
+      expect(words.allSatisfy { $0 == 0 }, "what is not known is not zero: \(words)")
       return
     }
     guard let pc = core.pc, let lr = core.lr else { return problems.append("the frame is lost") }
@@ -91,6 +93,12 @@ struct CrashCheck {
     expect(lr & 1, 1, "Thumb bit of lr")
     let called = elf.function(at: lr - 2)?.name ?? "nothing"
     expect(called.contains(caller), "lr is in \(called)")
+  }
+
+  /// r0-r3, r12, LR, PC and xPSR as they are stored, known or not: the core registers come first,
+  /// behind prologue and block header.
+  static func frameWords(of bytes: [UInt8]) -> [UInt32] {
+    [0, 1, 2, 3, 12, 14, 15, 16].map { bytes.word(128 + 8 + 4 * $0) }
   }
 
   private mutating func checkRegisters(_ core: CoreRegisters) {

@@ -19,6 +19,30 @@ extension BoardTests {
       expectNames(crash.backtrace, in: trace)
       if let trap = crash.swiftTrap { #expect(trace.swiftTrap == trap) }
     }
+
+    @Test func `a lost frame is not filled with what an earlier crash left`() async throws {
+      let bytes = try await Firmware.withBoard { board in
+        let (link, first) = try board.startWithConsent()
+        var bytes: [[UInt8]] = []
+        var last = first
+        for command in ["crash undefined 33330000", "crash sp unmapped 45670000"] {
+          try link.wait(forText: "ready")
+          link.forget()
+          link.type(command)
+          last = try link.hello { $0.bootCount > last.bootCount }
+          for offer in try link.offers() {
+            bytes.append(try link.fetch(offer))
+            _ = try link.receipt(offer.key, .stored)
+          }
+          _ = try link.go()
+        }
+        return bytes
+      }
+      #expect(bytes.count == 2)
+      let words = CrashCheck.frameWords(of: try #require(bytes.last))
+      #expect(words.allSatisfy { $0 == 0 })
+      #expect(CrashCheck.frameWords(of: bytes[0])[0] == 0x3333_0000, "the words are the right ones")
+    }
   }
 }
 

@@ -33,13 +33,16 @@ __attribute__((section(".noinit.crash_stack"), aligned(32), used)) static struct
   martlet_fault_context context;
 } crash_stack;
 
+_Static_assert(offsetof(martlet_fault_context, sp) == 13 * 4, "r0-r12 come first");
 _Static_assert(offsetof(martlet_fault_context, exc_return) == 17 * 4, "the entry's first store");
 _Static_assert(offsetof(martlet_fault_context, exception) == 25 * 4, "ends there");
 _Static_assert(offsetof(martlet_fault_context, cfsr) == 26 * 4, "the second begins there");
 _Static_assert(offsetof(martlet_fault_context, icsr) == 33 * 4, "and ends there");
 _Static_assert(offsetof(martlet_fault_context, s) == 34 * 4, "the third begins there");
 _Static_assert(offsetof(martlet_fault_context, fpscr) == 66 * 4, "and ends there");
-_Static_assert(offsetof(martlet_fault_context, mpu_ctrl) == 272, "the entry stores there");
+_Static_assert(offsetof(martlet_fault_context, mpu_type) == 268, "the entry stores there");
+_Static_assert(offsetof(martlet_fault_context, mpu_ctrl) == 272, "and there");
+_Static_assert(offsetof(martlet_fault_context, mpu_regions) == 276, "and in pairs from there");
 _Static_assert(offsetof(martlet_fault_context, nvic_words) == 340, "the MPU's regions end there");
 _Static_assert(offsetof(martlet_fault_context, systick) == 440, "the NVIC's words end there");
 _Static_assert(sizeof(martlet_fault_context) % 8 == 0, "the stack below it must be aligned");
@@ -59,7 +62,14 @@ __attribute__((naked)) void martlet_fault_entry(void) {
       "ldr   r0, =%c[context]\n"
       "str   r2, [r0, #272]\n"
       "add   r2, r0, #16\n"
-      "stmia r2, {r4-r11}\n"
+      "stmia r2!, {r4-r11}\n"
+      /* What only the exception frame knows is zero until it is read, if it can be. */
+      "mov   r4, r3\n"
+      "mov   r5, r3\n"
+      "mov   r6, r3\n"
+      "mov   r7, r3\n"
+      "stmia r0, {r4-r7}\n"
+      "stmia r2!, {r3-r7}\n"
       "mov   r3, lr\n"
       "mrs   r4, msp\n"
       "mrs   r5, psp\n"
@@ -69,7 +79,6 @@ __attribute__((naked)) void martlet_fault_entry(void) {
       "mrs   r9, faultmask\n"
       "mov   r10, #0\n"
       "mrs   r11, ipsr\n"
-      "add   r2, r0, #68\n"
       "stmia r2!, {r3-r11}\n"
       /* CFSR, HFSR, DFSR, MMFAR, BFAR, AFSR, then SHCSR and ICSR. The first two are cleared by
        * writing what they hold: a fault inside the fault path must show its own. */
