@@ -1,6 +1,7 @@
 // The checksum and the fingerprint against values computed elsewhere.
 
 import DumpFormat
+import MartletTestKit
 import Testing
 
 private func checksum(_ bytes: [UInt8]) -> UInt32 {
@@ -26,9 +27,44 @@ private func checksum(_ bytes: [UInt8]) -> UInt32 {
     for cut in [0, 1, 7, 150, 300, 301] {
       var crc = CRC32C()
       bytes[..<cut].withUnsafeBytes { crc.update($0) }
-      for byte in bytes[cut...] { crc.update(byte) }
+      for byte in bytes[cut...] {
+        withUnsafeBytes(of: byte) { crc.update($0) }
+      }
       #expect(crc.value == checksum(bytes))
     }
+  }
+
+  /// Bit by bit, as the polynomial is defined.
+  private func bitwise(_ bytes: some Sequence<UInt8>) -> UInt32 {
+    var crc: UInt32 = .max
+    for byte in bytes {
+      crc ^= UInt32(byte)
+      for _ in 0..<8 { crc = crc & 1 == 0 ? crc >> 1 : crc >> 1 ^ 0x82F6_3B78 }
+    }
+    return ~crc
+  }
+
+  @Test func `any alignment and length gives what the polynomial says`() {
+    var generator = SeededGenerator.fromEnvironment()
+    let noise = generator.bytes(128)
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 128, alignment: 8)
+    defer { memory.deallocate() }
+    memory.copyBytes(from: noise)
+    for start in 0..<8 {
+      for length in 0...100 {
+        let run = UnsafeRawBufferPointer(rebasing: memory[start..<start + length])
+        #expect(CRC32C.checksum(run) == bitwise(noise[start..<start + length]))
+        guard let base = run.baseAddress else { continue }
+        // In two pieces, the second at another alignment.
+        let cut = Int.random(in: 0...length, using: &generator)
+        var crc = CRC32C()
+        crc.update(base, count: cut)
+        crc.update(base + cut, count: length - cut)
+        #expect(crc.value == bitwise(noise[start..<start + length]), "\(start), \(length), \(cut)")
+      }
+    }
+    #expect(CRC32C().value == 0)
+    #expect(CRC32C.checksum(UnsafeRawBufferPointer(start: nil, count: 0)) == 0)
   }
 
   /// FNV-1a computed byte by byte as docs/formats/dump.md tells it.
@@ -45,6 +81,28 @@ private func checksum(_ bytes: [UInt8]) -> UInt32 {
       (hash ^ UInt64(byte)) &* 0x100_0000_01B3
     }
     #expect(Fingerprint(buildID: id, kind: .busFault, pc: pc, lr: lr).rawValue == expected)
+  }
+
+  /// Computed with another program: what boards in the field have said must stay true.
+  @Test func `a fingerprint stays what it was`() {
+    var id = BuildID()
+    for i in 0..<20 { id.bytes[i] = UInt8(0xB0 + i) }
+    let known: [(CrashKind, UInt32?, UInt32?, UInt64)] = [
+      (.busFault, 0x1234, 0x567, 0xD06E_C6D7_96F7_DA5C),
+      (.watchdogReset, nil, nil, 0xF31B_FC87_0EC0_89E9),
+      (.hardFault, 0, 0, 0xBBA0_525B_5BBB_56A0),
+    ]
+    for (kind, pc, lr, value) in known {
+      #expect(Fingerprint(buildID: id, kind: kind, pc: pc, lr: lr).rawValue == value)
+      // The way that firmware takes, from any address.
+      let bytes = [0] + id.bytes.array
+      bytes.withUnsafeBytes { raw in
+        guard let base = raw.baseAddress else { return }
+        #expect(
+          Fingerprint(buildID: base + 1, kind: kind, pc: pc ?? .max, lr: lr ?? .max).rawValue
+            == value)
+      }
+    }
   }
 
   @Test func `a fingerprint changes with each of its parts`() {

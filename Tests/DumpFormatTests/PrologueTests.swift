@@ -174,6 +174,113 @@ private func verify(_ bytes: [UInt8]) throws(DumpFormatError) -> DumpPrologue {
   }
 }
 
+/// What firmware writes and reads by offsets is what the structures write and read.
+@Suite struct PrologueLayoutTests {
+  @Test func `each offset is where the structure keeps its field`() {
+    let header = bytes(DumpHeader.size) { sampleHeader().encode(to: $0) }
+    header.withUnsafeBytes { raw in
+      guard let base = raw.baseAddress else { return }
+      #expect(base.load8(at: PrologueLayout.encoding) == 0)
+      #expect(base.load8(at: PrologueLayout.kind) == CrashKind.busFault.rawValue)
+      #expect(
+        base.load8(at: PrologueLayout.flags)
+          == PrologueLayout.registerOnly | PrologueLayout.nested)
+      #expect(base.load32(at: PrologueLayout.bootCount) == 0x0403_0201)
+      #expect(base.load32(at: PrologueLayout.sequence) == 0x0807_0605)
+      #expect(base.load64(at: PrologueLayout.fingerprint) == 0x1817_1615_1413_1211)
+      #expect(base.load64(at: PrologueLayout.uptime) == 0x2827_2625_2423_2221)
+      #expect(BuildID(at: base + PrologueLayout.buildID) == sampleHeader().buildID)
+      #expect(base.load8(at: PrologueLayout.imageVersion) == 0x33)
+      #expect(base.load8(at: PrologueLayout.resetCause) == ResetCause.watchdog.rawValue)
+      #expect(base.load8(at: PrologueLayout.component) == 1)
+      #expect(base.load32(at: PrologueLayout.consentEpoch) == 0x3433_3231)
+      #expect(base.load32(at: PrologueLayout.occurrences) == 0x3837_3635)
+    }
+    #expect(
+      PrologueLayout.imageVersion + PrologueLayout.imageVersionSize == PrologueLayout.resetCause)
+  }
+
+  @Test(arguments: [false, true])
+  func `a prologue written by offsets is the one the structures write`(isTruncated: Bool) {
+    let commit = DumpCommit(
+      bodyLength: 0x1_0203, bodyCRC: 0xA1A2_A3A4, isTruncated: isTruncated)
+    let whole = bytes(DumpPrologue.size) {
+      DumpPrologue(header: sampleHeader(), commit: commit).encode(to: $0)
+    }
+    let byOffsets = bytes(DumpPrologue.size) { dump in
+      sampleHeader().encode(to: dump)
+      // Magic, version and checksum are the seal's.
+      for at in [0, 4, 92, 95] { dump.store8(0x77, at: at) }
+      PrologueLayout.sealHeader(dump)
+      PrologueLayout.writeCommit(
+        dump + DumpHeader.size, bodyLength: 0x1_0203, bodyCRC: 0xA1A2_A3A4,
+        isTruncated: isTruncated)
+    }
+    #expect(byOffsets == whole)
+    whole.withUnsafeBytes { raw in
+      guard let base = raw.baseAddress else { return }
+      #expect(base.load32(at: PrologueLayout.bodyLength) == 0x1_0203)
+      #expect(base.load32(at: PrologueLayout.bodyCRC) == 0xA1A2_A3A4)
+      #expect(
+        base.load32(at: PrologueLayout.completion) == (isTruncated ? PrologueLayout.truncated : 0))
+    }
+  }
+
+  @Test func `a header or commit with any bit flipped does not count`() {
+    var prologue = bytes(DumpPrologue.size) {
+      let commit = DumpCommit(bodyLength: 5, bodyCRC: 6, isTruncated: false)
+      DumpPrologue(header: sampleHeader(), commit: commit).encode(to: $0)
+    }
+    func counts() -> (header: Bool, commit: Bool) {
+      prologue.withUnsafeBytes { raw in
+        guard let base = raw.baseAddress else { return (false, false) }
+        return (PrologueLayout.isHeader(base), PrologueLayout.isCommit(base + DumpHeader.size))
+      }
+    }
+    #expect(counts() == (true, true))
+    for bit in 0..<DumpPrologue.size * 8 {
+      prologue[bit / 8] ^= 1 << UInt8(bit % 8)
+      #expect(counts() == (bit >= DumpHeader.size * 8, bit < DumpHeader.size * 8), "bit \(bit)")
+      prologue[bit / 8] ^= 1 << UInt8(bit % 8)
+    }
+  }
+
+  @Test(arguments: [0, 0xFF] as [UInt8])
+  func `blank memory holds neither header nor commit`(fill: UInt8) {
+    [UInt8](repeating: fill, count: 128).withUnsafeBytes { raw in
+      guard let base = raw.baseAddress else { return }
+      #expect(!PrologueLayout.isHeader(base))
+      #expect(!PrologueLayout.isCommit(base + DumpHeader.size))
+    }
+  }
+}
+
+@Suite struct LittleEndianTests {
+  @Test func `numbers lie lowest byte first, at any address of the host`() {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 32, alignment: 8)
+    defer { memory.deallocate() }
+    guard let start = memory.baseAddress else { return }
+    for offset in 0..<8 {
+      start.store64(0x0807_0605_0403_0201, at: offset)
+      #expect(Array(memory[offset..<offset + 8]) == [1, 2, 3, 4, 5, 6, 7, 8])
+      #expect(start.load64(at: offset) == 0x0807_0605_0403_0201)
+      #expect(start.load32(at: offset + 2) == 0x0605_0403)
+      #expect(UnsafeRawPointer(start).load16(at: offset + 1) == 0x0302)
+    }
+    memory.initializeMemory(as: UInt8.self, repeating: 0xEE)
+    start.clear(8, at: 4)
+    #expect(
+      Array(memory.prefix(16)) == [238, 238, 238, 238] + [UInt8](repeating: 0, count: 8)
+        + [238, 238, 238, 238])
+  }
+
+  @Test func `halves make the number they came from`() {
+    for number in [0, 1, .max, 0x8000_0000, 0x1_0000_0000, 0x1234_5678_9ABC_DEF0] as [UInt64] {
+      #expect(UInt64(low: number.low, high: number.high) == number)
+    }
+  }
+}
+
 @Suite struct BlockHeaderTests {
   @Test func `a block header lies where the format says and comes back`() throws {
     var header = BlockHeader(type: .memory, length: 0x0102_0304)

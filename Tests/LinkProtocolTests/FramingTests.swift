@@ -99,16 +99,6 @@ func `payloads of every run length come back`(length: Int) {
   #expect(line.damaged == 1)
 }
 
-@Test func `a frame that does not fit its buffer is not written`() {
-  var buffer = [UInt8](repeating: 0, count: 32)
-  let length = buffer.withUnsafeMutableBytes { raw -> Int? in
-    var writer = FrameWriter(.data, sequence: 0, into: raw)
-    for _ in 0..<64 { writer.append(UInt8(1)) }
-    return writer.finish()
-  }
-  #expect(length == nil)
-}
-
 @Test func `a hello comes back field by field and no other length passes`() throws {
   var hello = Hello()
   hello.bootCount = 77
