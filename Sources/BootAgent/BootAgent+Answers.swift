@@ -162,9 +162,10 @@ extension BootAgent {
 
   private mutating func answerFetch(_ fetch: Fetch) -> RefusalCode {
     guard isOpen else { return .noLease }
-    guard let ring, let index = ring.find(fetch.key), ring.slot(index).state == .waiting else {
-      return .noSuchDump
-    }
+    // What was never offered was never proved.
+    guard let ring, let index = ring.find(fetch.key), ring.slot(index).state == .waiting,
+      ring.slot(index).isVerified
+    else { return .noSuchDump }
     let length = ring.slot(index).dumpLength
     guard fetch.length > 0, fetch.offset < length, fetch.length <= length - fetch.offset else {
       return .outOfRange

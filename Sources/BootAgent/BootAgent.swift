@@ -59,7 +59,9 @@ public struct BootAgent {
       geometry: geometry, slotSize: slotSize, table: halScratch().start + ScratchLayout.ring)
     var log = StateLog(geometry: geometry)
     log?.makeRoom(geometry: geometry)
-    hello.bootCount = log?.countBoot() ?? 0
+    // Where the log is lost, the dumps themselves keep a number from being used again.
+    let lastBoot = ring?.lastBoot ?? 0
+    hello.bootCount = max(log?.countBoot() ?? 0, lastBoot == 0 ? 0 : lastBoot &+ 1)
     hello.resetCause = .current
     hello.largestFrame = UInt16(LinkPort.largestSent)
     withUnsafeMutablePointer(to: &hello.deviceID) { DeviceIdentity.find(geometry, $0) }

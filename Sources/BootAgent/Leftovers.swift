@@ -56,19 +56,25 @@ struct Leftovers {
         dump.store32(3, at: PrologueLayout.sequence)
         PrologueLayout.sealHeader(dump)
       }
+    } else if dump.load8(at: PrologueLayout.flags) == PrologueLayout.registerOnly,
+      dump.load32(at: PrologueLayout.sequence) == 1
+    {
+      // It had a slot to write to, unless none was ready, and the slot did not take it.
+      ring?.doubt()
     }
     let key = DumpKey(
       bootCount: dump.load32(at: PrologueLayout.bootCount),
       sequence: dump.load32(at: PrologueLayout.sequence))
     // The ring has it when the fault path failed behind its commit.
-    guard let ring, ring.find(key) == nil else { return }
+    guard ring?.find(key) == nil else { return }
     let name = Fingerprint(rawValue: dump.load64(at: PrologueLayout.fingerprint))
     let limit = gate.dumpsPerFingerprint
     let seen = log?.find(name)
-    if seen?.total(name) ?? 0 < UInt32(limit) {
-      guard let slot = ring.makeReady(dumpsPerFingerprint: limit),
-        ring.store(dump, length: length, in: slot)
-      else { return }
+    if let ring, seen?.total ?? 0 < UInt32(limit) {
+      // A slot that does not take it is not offered again.
+      while let slot = ring.makeReady(dumpsPerFingerprint: limit) {
+        if ring.store(dump, length: length, in: slot) { break }
+      }
     }
     let seconds = wholeSeconds(dump.load64(at: PrologueLayout.uptime))
     _ = log?.count(name, in: seen, boot: key.bootCount, uptime: seconds)

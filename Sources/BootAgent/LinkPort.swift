@@ -43,6 +43,7 @@ struct LinkPort {
   }
 
   /// Begins a frame; one at a time.
+  @inline(never)
   func begin(_ type: FrameType, _ sequence: UInt8) -> FrameWriter {
     FrameWriter(type, sequence: sequence, into: outgoing)
   }

@@ -58,6 +58,7 @@ extension ResetCause {
 
 /// Does something with guarded memory open. Contexts: boot, app, fault.
 @inline(__always)
+@discardableResult
 public func withGuardedOpen<Result>(_ body: () -> Result) -> Result {
   let token = halOpenGuarded()
   let result = body()

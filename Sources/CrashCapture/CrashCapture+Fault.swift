@@ -25,10 +25,12 @@ public func martlet_capture_fault(_ context: UnsafePointer<FaultContext>?) {
     gate.countUncaptured()
     return
   }
-  var record = CrashRecord(context, state, gate, gate.uptime(at: monotonic))
-  let keep = isPrepared ? state.pointee.keep : nil
-  let isKept = withUnsafeMutablePointer(to: &record) { keep?($0) ?? false }
-  if !isKept { record.leave(memory: isPrepared && keep == nil) }
+  let record = CrashRecord(context, state, gate, gate.uptime(at: monotonic))
+  withUnsafePointer(to: record) { record in
+    let keep = isPrepared ? state.pointee.keep : nil
+    if keep?(record) ?? false { return }
+    record.pointee.leave(memory: isPrepared && keep == nil)
+  }
 }
 
 /// One crash on its way into a dump.
@@ -129,45 +131,52 @@ struct CrashRecord {
 
   /// Writes as much of a run of memory as can be read. An address that nobody can read leaves no block:
   /// a stack pointer that lies is not followed.
+  @inline(never)
   private func write(
     _ address: UInt32, _ limit: UInt32, _ label: UInt32, _ writer: inout DumpWriter
   ) {
     var length = limit
     guard let start = halReadable(address, &length), length > 0 else { return }
     var type = UInt32(BlockType.memory.rawValue)
-    redact(nil, address, length) { type |= BlockHeader.redactedFlag }
+    if redact(nil, address, length) { type |= BlockHeader.redactedFlag }
     let preamble = UInt32(BlockHeader.memoryPreamble)
     let taken = writer.open(type, length &+ preamble)
     guard taken > preamble else { return }
     writer.word(address)
     writer.word(label)
     writer.append(start, taken &- preamble) { copy, at, count in
-      redact(copy, address &+ at, count) {}
+      _ = redact(copy, address &+ at, count)
     }
     writer.pad()
   }
 
-  /// Finds what of a run of memory is redacted, and zeros it in a copy of the run.
+  /// Answers whether something of a run of memory is redacted, and zeros it in a copy of the run.
+  @inline(never)
   private func redact(
-    _ copy: UnsafeMutableRawPointer?, _ address: UInt32, _ count: UInt32, found: () -> Void
-  ) {
-    for i in 0..<Int(state.pointee.redactionCount) {
-      let run = state.redactions + i * 8
+    _ copy: UnsafeMutableRawPointer?, _ address: UInt32, _ count: UInt32
+  ) -> Bool {
+    var isRedacted = false
+    var run = state.redactions
+    let end = run + Int(state.pointee.redactionCount) * 8
+    while run < end {
       // Relative to the copy's start, so that nothing overflows.
-      var at = run.load32(at: 0) &- address
-      var end = at &+ run.load32(at: 4)
-      if at >= count {
+      var from = run.load32(at: 0) &- address
+      var to = from &+ run.load32(at: 4)
+      run += 8
+      if from >= count {
         // It may begin before the copy: its end then wraps around.
-        guard end < at else { continue }
-        at = 0
-      } else if end < at {
-        end = count
+        guard to < from else { continue }
+        from = 0
+      } else if to < from {
+        to = count
       }
-      end = min(end, count)
-      guard end > at else { continue }
-      found()
-      guard let copy else { continue }
-      for byte in at..<end { copy.store8(0, at: Int(byte)) }
+      to = min(to, count)
+      while from < to {
+        isRedacted = true
+        copy?.store8(0, at: Int(from))
+        from &+= 1
+      }
     }
+    return isRedacted
   }
 }

@@ -41,6 +41,8 @@ extension UnsafePointer<FaultContext> {
     }
     // A bus fault that was only pended has no status bits.
     if exception == 5 { return .busFault }
+    // Of what a stack pointer into code leads to, the attempt to use it came first.
+    if exception == 4 { return .memManage }
     // An escalated fault arrives as HardFault and keeps its status bits.
     let cfsr = pointee.cfsr
     if cfsr >> 16 != 0 { return .usageFault }

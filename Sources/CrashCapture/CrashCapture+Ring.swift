@@ -39,7 +39,7 @@ extension CrashRecord {
   fileprivate func keepInRing() -> Bool {
     guard state.pointee.hasLog else { return store() }
     let seen = state.pointee.log.find(fingerprint)
-    if seen?.total(fingerprint) ?? 0 < UInt32(gate.dumpsPerFingerprint), !store() { return false }
+    if seen?.total ?? 0 < UInt32(gate.dumpsPerFingerprint), !store() { return false }
     let seconds = wholeSeconds(uptime)
     let boot = state.pointee.bootCount
     _ = state.pointee.log.count(fingerprint, in: seen, boot: boot, uptime: seconds)
@@ -47,6 +47,7 @@ extension CrashRecord {
     return true
   }
 
+  @inline(never)
   private func store() -> Bool {
     guard !context.isNested, state.pointee.slotOffset != CaptureState.noSlot else {
       return false
@@ -56,10 +57,11 @@ extension CrashRecord {
     write(to: &writer, memory: true, flags: 0)
     do throws(FlashError) {
       try writer.finish()
-      try DumpRing.settle(slot: state.pointee.slotOffset)
+      DumpRing.settle(slot: state.pointee.slotOffset)
       return true
     } catch {
-      // Flash gave up: what retained RAM holds survives the reset.
+      // What retained RAM holds survives the reset; the slot is not used again.
+      DumpRing.retire(slot: state.pointee.slotOffset)
       return false
     }
   }

@@ -37,6 +37,10 @@ extension UnsafeRawPointer {
 }
 
 extension UnsafeMutableRawPointer {
+  /// The byte at `offset`.
+  @inline(__always)
+  public func load8(at offset: Int) -> UInt8 { UnsafeRawPointer(self).load8(at: offset) }
+
   /// The 32-bit number at `offset`.
   @inline(__always)
   public func load32(at offset: Int) -> UInt32 { UnsafeRawPointer(self).load32(at: offset) }

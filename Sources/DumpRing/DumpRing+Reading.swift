@@ -33,10 +33,17 @@ extension DumpRing {
     return found
   }
 
+  /// The highest boot count of any dump; 0 when there is none.
+  public var lastBoot: UInt32 {
+    var last: UInt32 = 0
+    for index in 0..<slotCount { last = max(last, table[index].key.bootCount) }
+    return last
+  }
+
   /// How many slots are in a state.
   public func count(_ state: SlotState) -> Int {
     var count = 0
-    for index in 0..<slotCount where table[index].state == state { count += 1 }
+    for index in 0..<slotCount where table[index].state == state { count &+= 1 }
     return count
   }
 
@@ -46,12 +53,12 @@ extension DumpRing {
   public func read(
     _ index: Int, at position: UInt32, _ buffer: UnsafeMutableRawPointer, count: UInt32
   ) throws(FlashError) {
-    try Flash.read(offset(of: index) + SlotLayout.dump + position, buffer, count: count)
+    try Flash.read(offset(of: index) &+ SlotLayout.dump &+ position, buffer, count: count)
   }
 
   /// Marks a dump as delivered or dropped: its slot may be reclaimed. Doing it twice does no harm.
   public func release(_ index: Int) throws(FlashError) {
-    try Flash.mark(offset(of: index) + SlotLayout.releasedMark)
+    try Flash.mark(offset(of: index) &+ SlotLayout.releasedMark)
     table[index].state = .released
   }
 
@@ -75,22 +82,22 @@ extension DumpRing {
     var commit = InlineArray<8, UInt32>(repeating: 0)
     let isWhole = try withUnsafeMutablePointer(to: &commit) { pointer throws(FlashError) in
       let bytes = UnsafeMutableRawPointer(pointer)
-      try Flash.read(start + SlotLayout.commit, bytes, count: UInt32(DumpCommit.size))
+      try Flash.read(start &+ SlotLayout.commit, bytes, count: UInt32(DumpCommit.size))
       guard PrologueLayout.isCommit(bytes), try bodyCRC(index) == bytes.load32(at: 4) else {
         return false
       }
       if !table[index].isSettled {
-        try Flash.program(start + SlotLayout.commit, bytes, count: UInt32(DumpCommit.size))
-        try Flash.mark(start + SlotLayout.settledMark)
+        try Flash.program(start &+ SlotLayout.commit, bytes, count: UInt32(DumpCommit.size))
+        try Flash.mark(start &+ SlotLayout.settledMark)
       }
       return true
     }
     if isWhole {
-      mark(start + SlotLayout.verifiedMark)
+      Self.mark(start &+ SlotLayout.verifiedMark)
       table[index].isVerified = true
       return true
     }
-    mark(start + SlotLayout.commitEnd)
+    Self.mark(start &+ SlotLayout.commitEnd)
     if table[index].isSettled { retire(index) } else { table[index].state = .dirty }
     return false
   }
@@ -102,12 +109,12 @@ extension DumpRing {
     let length = table[index].dumpLength
     while position < length {
       halWatchdogFeed()
-      let run = min(length - position, 64)
+      let run = min(length &- position, 64)
       try withUnsafeMutablePointer(to: &chunk) { pointer throws(FlashError) in
         try read(index, at: position, pointer, count: run)
         crc.update(pointer, count: Int(run))
       }
-      position += run
+      position &+= run
     }
     return crc.value
   }

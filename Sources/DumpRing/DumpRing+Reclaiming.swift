@@ -7,6 +7,11 @@ extension DumpRing {
   /// The ready slot that was erased least often, or `nil` when none is ready.
   public func readySlot() -> Int? { least(.ready) { $0.eraseCount < $1.eraseCount } }
 
+  /// Has the slot that would be used next erased and proved anew.
+  public func doubt() {
+    if let ready = readySlot() { table[ready].state = .dirty }
+  }
+
   /// Erase-ahead: makes a slot ready unless one is, and answers it. Takes one slot's erase time (45 ms
   /// typical per sector), again for each slot that turns out to be bad.
   ///
@@ -15,7 +20,10 @@ extension DumpRing {
   public func makeReady(dumpsPerFingerprint: UInt8) -> Int? {
     while true {
       if let ready = readySlot() { return ready }
-      guard let victim = chooseVictim(dumpsPerFingerprint) else { return nil }
+      // The dump in the only slot that is left stays until it is forwarded.
+      guard let victim = chooseVictim(dumpsPerFingerprint),
+        table[victim].state != .waiting || count(.waiting) > 1
+      else { return nil }
       erase(victim)
     }
   }
@@ -26,19 +34,19 @@ extension DumpRing {
   /// - Parameters:
   ///   - dump: held against its checksums by the caller, and no longer than the slot takes.
   ///   - length: bytes, a multiple of 4.
-  /// - Returns: whether flash took it; the slot is dirty otherwise.
+  /// - Returns: whether flash took it; the slot is retired otherwise.
   public func store(_ dump: UnsafeRawPointer, length: UInt32, in index: Int) -> Bool {
     let start = offset(of: index)
     let prologue = UInt32(DumpPrologue.size)
     do throws(FlashError) {
-      try Flash.write(start + SlotLayout.dump, dump, count: UInt32(DumpHeader.size))
+      try Flash.write(start &+ SlotLayout.dump, dump, count: UInt32(DumpHeader.size))
       try Flash.write(
-        start + SlotLayout.body, dump + DumpPrologue.size, count: length - prologue)
+        start + SlotLayout.body, dump + DumpPrologue.size, count: length &- prologue)
       try Flash.write(
         start + SlotLayout.commit, dump + DumpHeader.size, count: UInt32(DumpCommit.size))
-      try Flash.mark(start + SlotLayout.settledMark)
+      try Flash.mark(start &+ SlotLayout.settledMark)
     } catch {
-      table[index].state = .dirty
+      retire(index)
       return false
     }
     mount(index)
@@ -72,15 +80,15 @@ extension DumpRing {
     var blank = InlineArray<16, UInt32>(repeating: .max)
     var at: UInt32 = 0
     while at < slotSize {
-      if at & (sectorSize - 1) == 0 {
+      if at & (sectorSize &- 1) == 0 {
         halWatchdogFeed()
-        try Flash.erase(start + at)
+        try Flash.erase(start &+ at)
       }
       let isBlank = try withUnsafePointer(to: &blank) { pointer throws(FlashError) in
-        try Flash.compare(start + at, pointer, count: 64)
+        try Flash.compare(start &+ at, pointer, count: 64)
       }
       guard isBlank else { throw .failed }
-      at += 64
+      at &+= 64
     }
     blank[0] = SlotLayout.readyMagic.littleEndian
     blank[1] = SlotLayout.version(slotSize: slotSize).littleEndian
@@ -102,7 +110,7 @@ extension DumpRing {
     } catch {
       // Out of use until the next boot then, which finds out anew.
     }
-    mark(offset(of: index) + SlotLayout.retiredMark)
+    Self.mark(offset(of: index) &+ SlotLayout.retiredMark)
     table[index].state = .retired
   }
 
@@ -138,7 +146,7 @@ extension DumpRing {
       guard table[other].state == .waiting, table[other].fingerprint == slot.fingerprint else {
         continue
       }
-      same += 1
+      same &+= 1
       if table[other].key < slot.key { isFirst = false }
     }
     if isFirst { return same > 0 ? 4 : 3 }

@@ -9,19 +9,36 @@ import DumpFormat
 /// Contexts: boot and app; the fault path writes through ``DumpWriter``. One at a time: two rings over
 /// the same flash do not see each other's changes.
 public struct DumpRing {
+  /// What the ring keeps in RAM, in front of the table.
+  private struct Layout {
+    var base: UInt32
+    var slotSize: UInt32
+    var slotCount: UInt32
+    var sectorSize: UInt32
+  }
+
+  private let memory: UnsafeMutableRawPointer
+
+  private var layout: UnsafeMutablePointer<Layout> {
+    memory.assumingMemoryBound(to: Layout.self)
+  }
+
   /// Flash offset of the first slot.
-  public let base: UInt32
+  public var base: UInt32 { layout.pointee.base }
   /// Bytes of one slot.
-  public let slotSize: UInt32
+  public var slotSize: UInt32 { layout.pointee.slotSize }
   /// 2 to 64.
-  public let slotCount: Int
-  let sectorSize: UInt32
-  let table: UnsafeMutablePointer<Slot>
+  public var slotCount: Int { Int(layout.pointee.slotCount) }
+  var sectorSize: UInt32 { layout.pointee.sectorSize }
+  var table: UnsafeMutablePointer<Slot> {
+    (memory + MemoryLayout<Layout>.size).assumingMemoryBound(to: Slot.self)
+  }
 
   /// Most slots a ring may have.
   public static let mostSlots = 64
-  /// Bytes of a table.
-  public static let tableSize = mostSlots * MemoryLayout<Slot>.stride
+  /// Bytes of RAM that a ring needs.
+  public static let tableSize =
+    MemoryLayout<Layout>.size + mostSlots * MemoryLayout<Slot>.stride
 
   /// Lays slots of `slotSize` bytes over the board's ring area and mounts them.
   ///
@@ -31,19 +48,19 @@ public struct DumpRing {
   /// - Parameter table: ``tableSize`` bytes, aligned to 8, the ring's alone as long as it lives.
   public init?(geometry: FlashGeometry, slotSize: UInt32, table: UnsafeMutableRawPointer) {
     guard geometry.size > 0, slotSize >= geometry.sectorSize,
-      slotSize & (geometry.sectorSize - 1) == 0, geometry.ringSize >= 2 * slotSize
+      slotSize & (geometry.sectorSize &- 1) == 0, geometry.ringSize / 2 >= slotSize
     else { return nil }
-    base = geometry.ringOffset
-    self.slotSize = slotSize
-    sectorSize = geometry.sectorSize
-    slotCount = min(Int(geometry.ringSize / slotSize), Self.mostSlots)
-    self.table = table.assumingMemoryBound(to: Slot.self)
+    memory = table
+    layout.pointee = Layout(
+      base: geometry.ringOffset, slotSize: slotSize,
+      slotCount: min(geometry.ringSize / slotSize, UInt32(Self.mostSlots)),
+      sectorSize: geometry.sectorSize)
     mount()
   }
 
   /// Flash offset of a slot.
   public func offset(of index: Int) -> UInt32 {
-    base + UInt32(truncatingIfNeeded: index) * slotSize
+    base &+ UInt32(truncatingIfNeeded: index) &* slotSize
   }
 
   /// What slot `index` holds.
@@ -80,7 +97,9 @@ public struct DumpRing {
   private func understand(_ page: UnsafeRawPointer, _ index: Int) -> Slot {
     var slot = Slot(state: .dirty)
     let start = offset(of: index)
-    if bits(page, SlotLayout.retiredMark) >= 32, page.load32(at: 0) == SlotLayout.readyMagic {
+    if bits(page, SlotLayout.retiredMark) >= SlotLayout.retiredBits,
+      page.load32(at: 0) == SlotLayout.readyMagic
+    {
       slot.state = .retired
       return slot
     }
@@ -96,23 +115,25 @@ public struct DumpRing {
     }
     let length = dump.load32(at: PrologueLayout.bodyLength)
     guard PrologueLayout.isCommit(page + Int(SlotLayout.commit)),
-      length <= slotSize - SlotLayout.body
+      length <= slotSize &- SlotLayout.body
     else {
-      if page.load32(at: Int(SlotLayout.commitEnd)) != 0 { mark(start + SlotLayout.commitEnd) }
+      if page.load32(at: Int(SlotLayout.commitEnd)) != 0 {
+        Self.mark(start &+ SlotLayout.commitEnd)
+      }
       return slot
     }
     slot.key = DumpKey(
       bootCount: dump.load32(at: PrologueLayout.bootCount),
       sequence: dump.load32(at: PrologueLayout.sequence))
     slot.fingerprint = Fingerprint(rawValue: dump.load64(at: PrologueLayout.fingerprint))
-    slot.dumpLength = UInt32(DumpPrologue.size) + length
+    slot.dumpLength = UInt32(DumpPrologue.size) &+ length
     slot.isSettled = bits(page, SlotLayout.settledMark) >= 32
     slot.isVerified = bits(page, SlotLayout.verifiedMark) >= 32
     let released = bits(page, SlotLayout.releasedMark)
     slot.state = released >= 32 ? .released : .waiting
     // More bits than age alone flips: somebody asked for it.
     if released >= 8, released < 64 {
-      mark(start + SlotLayout.releasedMark)
+      Self.mark(start &+ SlotLayout.releasedMark)
       slot.state = .released
     }
     return slot
@@ -128,16 +149,20 @@ public struct DumpRing {
     Flash.programmedBits(page + SlotLayout.readyMarkSize, words: 60) == 0
   }
 
-  /// Says that the dump in a slot was finished: its commit will not read differently. Contexts: boot,
+  /// Says that the dump in a slot was finished: its commit will not read differently. Without it the
+  /// dump counts all the same and is proved when it is offered. Contexts: boot, fault.
+  ///
+  /// - Parameter slot: flash offset of the slot.
+  public static func settle(slot: UInt32) { mark(slot &+ SlotLayout.settledMark) }
+
+  /// Takes a ready slot out of use for good, because it does not keep what it is told. Contexts: boot,
   /// fault.
   ///
   /// - Parameter slot: flash offset of the slot.
-  public static func settle(slot: UInt32) throws(FlashError) {
-    try Flash.mark(slot + SlotLayout.settledMark)
-  }
+  public static func retire(slot: UInt32) { mark(slot &+ SlotLayout.retiredMark) }
 
   /// Programs a mark. Flash that fails cannot be helped: the next boot tries again.
-  func mark(_ offset: UInt32) {
+  static func mark(_ offset: UInt32) {
     do throws(FlashError) {
       try Flash.mark(offset)
     } catch {

@@ -93,8 +93,9 @@ public struct DumpWriter {
     guard length > 0 else { return 0 }
     var type = type
     var taken = length
-    if room < 24 || length > room &- 8 {
+    if room < 8 || length > room &- 8 {
       isTruncated = true
+      // Less than this says nothing.
       guard room >= 24 else { return 0 }
       taken = (room &- 8) & ~3
       type |= 1 << 16

@@ -22,6 +22,8 @@ public enum SlotLayout {
   static let verifiedMark: UInt32 = 48
   /// Programmed when the slot turned out not to erase or not to keep what it is told.
   static let retiredMark: UInt32 = 56
+  /// Bits of it from which on it counts: more than text or other foreign data has there.
+  static let retiredBits = 56
   /// Where the dump begins.
   public static let dump: UInt32 = 128
   /// Where the dump's commit lies.
@@ -56,7 +58,7 @@ public enum SlotState: UInt8, Equatable, Sendable {
 public struct Slot: Sendable {
   public internal(set) var state: SlotState
   /// The body was found to be whole.
-  var isVerified = false
+  public internal(set) var isVerified = false
   /// The capture ended, its commit is stable.
   var isSettled = false
   /// How often it was erased; ``unknownCount`` when its mark does not tell.

@@ -39,16 +39,31 @@ public struct StateLog: Sendable {
 
   /// The record with which a fingerprint is counted now; `nil` when there is none. Reads 8 bytes of
   /// each record, the newest first. Contexts: boot, app, fault.
+  ///
+  /// Where flash cannot be read there is no telling: the answer is then a record that counts nothing.
   public func find(_ fingerprint: Fingerprint) -> LogRecord? {
+    do throws(FlashError) {
+      return try search(fingerprint)
+    } catch {
+      return LogRecord(offset: LogRecord.nowhere)
+    }
+  }
+
+  func search(_ fingerprint: Fingerprint) throws(FlashError) -> LogRecord? {
     var index = used
     while index > 1 {
-      index -= 1
-      let record = LogRecord(offset: half + index * Self.recordSize)
-      var name: UInt64 = 0
-      withUnsafeMutablePointer(to: &name) { record.read(0, $0, count: 8) }
-      if name.littleEndian == fingerprint.rawValue, record.isIntact { return record }
+      index &-= 1
+      var record = record(index)
+      if try record.name() == fingerprint, try record.count(Self.step(fingerprint)) {
+        return record
+      }
     }
     return nil
+  }
+
+  /// The record with a number, from 1.
+  func record(_ index: UInt32) -> LogRecord {
+    LogRecord(offset: half &+ index &* Self.recordSize)
   }
 
   /// Counts one more, in a new record when there is none or when it is full. Contexts: boot, fault.
@@ -61,17 +76,15 @@ public struct StateLog: Sendable {
     _ fingerprint: Fingerprint, in record: LogRecord?, boot: UInt32, uptime: UInt32
   ) -> UInt32? {
     let step = Self.step(fingerprint)
+    if let record, record.done &* step < Self.tallyBits {
+      return record.clear(bits: (record.done &+ 1) &* step) ? record.total : nil
+    }
     var words = InlineArray<16, UInt32>(repeating: 0)
     return withUnsafeMutablePointer(to: &words) { pointer -> UInt32? in
       let bytes = UnsafeMutableRawPointer(pointer)
       if let record {
-        guard record.load(bytes) else { return nil }
-        let done = Self.counted(bytes, step)
-        let before = bytes.load32(at: At.base) &+ done
-        if done * step < Self.tallyBits {
-          return record.clear(bits: (done + 1) * step) ? before : nil
-        }
-        bytes.store32(before, at: At.base)
+        guard record.loadIntact(bytes) else { return nil }
+        bytes.store32(record.total, at: At.base)
       } else {
         bytes.store64(fingerprint.rawValue, at: At.fingerprint)
         bytes.store32(boot, at: At.firstBoot)
@@ -89,8 +102,8 @@ public struct StateLog: Sendable {
   mutating func append(_ bytes: UnsafeMutableRawPointer) -> LogRecord? {
     bytes.store32(CRC32C.checksum(bytes, count: At.crc), at: At.crc)
     while used < capacity {
-      let record = LogRecord(offset: half + used * Self.recordSize)
-      used += 1
+      let record = record(used)
+      used &+= 1
       do throws(FlashError) {
         try Flash.write(record.offset, bytes, count: At.tally)
         return record
@@ -101,49 +114,89 @@ public struct StateLog: Sendable {
     return nil
   }
 
-  /// What a whole record has counted, those before it included.
-  static func total(_ record: UnsafeRawPointer, _ fingerprint: Fingerprint) -> UInt32 {
-    record.load32(at: At.base) &+ counted(record, step(fingerprint))
-  }
-
-  /// How many a whole record's tally shows.
+  /// How many a whole record's tally shows. Of crashes, the last byte of which half is programmed tells:
+  /// what a cut left of one before it is no matter.
   static func counted(_ record: UnsafeRawPointer, _ step: UInt32) -> UInt32 {
-    let bits = UInt32(truncatingIfNeeded: Flash.programmedBits(record + Int(At.tally), words: 8))
-    return step == 1 ? bits : (bits &+ 4) >> 3
+    let tally = record + Int(At.tally)
+    guard step > 1 else {
+      return UInt32(truncatingIfNeeded: Flash.programmedBits(tally, words: 8))
+    }
+    var done = tallyBits / 8
+    while done > 0 {
+      // Its own byte, and that byte alone.
+      let byte = UInt32(tally.load8(at: Int(done &- 1))) | 0xFFFF_FF00
+      let bits = withUnsafePointer(to: byte) { Flash.programmedBits($0, words: 1) }
+      if bits >= 4 { break }
+      done &-= 1
+    }
+    return done
   }
 }
 
-/// A record of the state log by its flash offset.
+/// A record of the state log: its flash offset, and what it said when it was found.
 public struct LogRecord: Sendable {
   public let offset: UInt32
+  /// What was counted before it.
+  var base: UInt32 = 0
+  /// What its tally shows.
+  var done: UInt32 = 0
 
-  /// Reads a part of the record; bytes that cannot be read are zeros.
-  public func read(_ at: UInt32, _ buffer: UnsafeMutableRawPointer, count: UInt32) {
-    do throws(FlashError) {
-      try Flash.read(offset + at, buffer, count: count)
-    } catch {
-      buffer.clear(Int(count))
+  init(offset: UInt32) { self.offset = offset }
+
+  /// What the record has counted, those before it included.
+  public var total: UInt32 { base &+ done }
+
+  /// An offset that no part has.
+  static let nowhere: UInt32 = 1 << 31
+
+  /// Reads a part of the record.
+  public func read(
+    _ at: UInt32, _ buffer: UnsafeMutableRawPointer, count: UInt32
+  ) throws(FlashError) {
+    try Flash.read(offset &+ at, buffer, count: count)
+  }
+
+  /// The fingerprint that the record counts, if it is one.
+  func name() throws(FlashError) -> Fingerprint {
+    var name: UInt64 = 0
+    try withUnsafeMutablePointer(to: &name) { pointer throws(FlashError) in
+      try read(0, pointer, count: 8)
     }
+    return Fingerprint(rawValue: name.littleEndian)
   }
 
   /// Reads the whole record; answers whether it is intact.
-  func load(_ bytes: UnsafeMutableRawPointer) -> Bool {
-    read(0, bytes, count: StateLog.recordSize)
+  func load(_ bytes: UnsafeMutableRawPointer) throws(FlashError) -> Bool {
+    try read(0, bytes, count: StateLog.recordSize)
     return Self.isIntact(bytes)
   }
 
-  /// What the record has counted, those before it included. Contexts: boot, app, fault.
-  public func total(_ fingerprint: Fingerprint) -> UInt32 {
-    var words = InlineArray<16, UInt32>(repeating: 0)
-    return withUnsafeMutablePointer(to: &words) { pointer in
-      guard load(pointer) else { return 0 }
-      return StateLog.total(pointer, fingerprint)
+  /// Reads the whole record; answers whether that could be done and it is intact.
+  func loadIntact(_ bytes: UnsafeMutableRawPointer) -> Bool {
+    do throws(FlashError) {
+      return try load(bytes)
+    } catch {
+      return false
     }
   }
 
-  var isIntact: Bool {
+  /// Reads what the record has counted; answers whether it is intact and has counted something. A head
+  /// alone, which a cut may have left undecided, has not.
+  mutating func count(_ step: UInt32) throws(FlashError) -> Bool {
     var words = InlineArray<16, UInt32>(repeating: 0)
-    return withUnsafeMutablePointer(to: &words) { load($0) }
+    let offset = offset
+    let found = try withUnsafeMutablePointer(to: &words) {
+      pointer throws(FlashError) -> LogRecord? in
+      let bytes = UnsafeMutableRawPointer(pointer)
+      guard try load(bytes) else { return nil }
+      var record = LogRecord(offset: offset)
+      record.base = bytes.load32(at: StateLog.At.base)
+      record.done = StateLog.counted(bytes, step)
+      return record
+    }
+    guard let found, found.total > 0 else { return false }
+    self = found
+    return true
   }
 
   static func isIntact(_ head: UnsafeRawPointer) -> Bool {
@@ -152,11 +205,11 @@ public struct LogRecord: Sendable {
 
   /// Programs the byte that holds the last of the tally's first `bits` bits.
   func clear(bits: UInt32) -> Bool {
-    let last = bits - 1
+    let last = bits &- 1
     var value = UInt8(truncatingIfNeeded: 0xFE << (last & 7))
     do throws(FlashError) {
       try withUnsafePointer(to: &value) { pointer throws(FlashError) in
-        try Flash.program(offset + StateLog.At.tally + last / 8, pointer, count: 1)
+        try Flash.program(offset &+ StateLog.At.tally &+ last / 8, pointer, count: 1)
       }
       return true
     } catch {

@@ -25,8 +25,6 @@ struct CutFindings: CustomStringConvertible, Sendable {
   var resurrected: [String] = []
   /// The board does not answer, or captures nothing any more.
   var unmountable: [String] = []
-  /// Counts that are shown and count nothing.
-  var hollow: [String] = []
 
   var isClean: Bool {
     lost.isEmpty && bogus.isEmpty && resurrected.isEmpty && unmountable.isEmpty
@@ -172,7 +170,7 @@ struct CutAccount {
       if count.crashes < range.lowerBound {
         findings.lost.append("\(name) is \(count.crashes) of \(range)")
       }
-      if count.crashes == 0 { findings.hollow.append(name) }
+      if count.crashes == 0 { findings.bogus.append("\(name) counts nothing") }
       if count.crashes > range.upperBound {
         findings.bogus.append("\(name) is \(count.crashes) of \(range)")
       }

@@ -63,12 +63,7 @@ import Testing
     let bench = try usedBench(&generator)
     let bad = Set((0..<Self.slots).shuffled(using: &generator).prefix(5))
     for slot in bad { try damage(bench.board, slot: slot, defect, &generator) }
-    withKnownIssue("a slot that erases and does not keep is chosen for ever", isIntermittent: true)
-    {
-      live(bench, beside: bad)
-    } when: {
-      [.pageFails, .pageLies, .pageWeak, .bitsHigh, .bitsLow].contains(defect)
-    }
+    live(bench, beside: bad)
     // Weak flash and stuck bits may pass a check by chance, and a stuck bit may do no harm.
     guard [.eraseFails, .eraseLies].contains(defect) else { return }
     let erases = self.erases(bench, of: bad)
@@ -122,9 +117,7 @@ import Testing
     }
     let counts = try #require(bench.tallies())
     #expect(counts.count == known + 1)
-    withKnownIssue("without a slot a crash whose dump was left in RAM is not counted") {
-      #expect(counts.last?.crashes == 5)
-    }
+    #expect(counts.last?.crashes == 5)
     let erases = bench.board.counters.erases
     bench.reboot()
     bench.reboot()

@@ -64,11 +64,7 @@ import Testing
       default: bytes = (0..<Self.slotSize).map { Array("RDY1 MDMP DONE ".utf8)[$0 % 15] }
       }
     }
-    try withKnownIssue("text that begins like a slot retires the slot", isIntermittent: true) {
-      try expectReclaimed(bench)
-    } when: {
-      data == "text"
-    }
+    try expectReclaimed(bench)
   }
 
   @Test(arguments: [-1, 1, 100] as [Int])

@@ -7,7 +7,8 @@ import MartletTestKit
 import Testing
 
 @Suite struct EvictionTests {
-  /// Fills a ring of six slots: the given dumps, in order, one after the other.
+  /// Fills a ring of six slots with the given dumps, the first of them in slot 0, each slot erased once,
+  /// so that age and order alone decide.
   private func withRing(
     _ dumps: [(boot: UInt32, fingerprint: UInt64)],
     _ body: (DumpRing, EmulatedBoard) throws -> Void
@@ -15,72 +16,85 @@ import Testing
     let board = try makeBoard()
     try board.run { () throws in
       let ring = try #require(makeRing())
-      for index in 0..<ring.slotCount {
-        // Every slot erased once, so that age and order alone decide.
-        try ring.makeReadyForTest(index)
-      }
       for (index, dump) in dumps.enumerated() {
-        try ring.write(key(dump.boot), fingerprint: dump.fingerprint, in: UInt32(index))
+        #expect(try ring.keep(key(dump.boot), fingerprint: dump.fingerprint) == index)
       }
+      #expect((0..<6).allSatisfy { ring.slot($0).eraseCount == 1 })
       try body(ring, board)
     }
   }
 
   @Test func `dirty slots go before released ones, released before waiting`() throws {
     try withRing([(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)]) { (ring, board) throws in
-      try ring.release(ring.slot(3))
+      try ring.release(3)
       try board.setNor(at: ring.offset(of: 5) + 128, to: [0])
-      #expect(try ring.reclaimOne(dumpsPerFingerprint: 3))
-      #expect(ring.slot(5).state == .ready)
-      #expect(ring.slot(3).state == .released)
-      #expect(try ring.reclaimOne(dumpsPerFingerprint: 3))
-      #expect(ring.slot(3).state == .ready)
-      #expect(try !ring.reclaimOne(dumpsPerFingerprint: 3))
-      #expect(ring.waitingKeys == [key(1), key(2), key(3), key(5)])
+      ring.mount()
+      #expect(ring.makeReady(dumpsPerFingerprint: 3) == 5)
+      try ring.capture(key(7))
+      #expect(ring.makeReady(dumpsPerFingerprint: 3) == 3)
+      try ring.capture(key(8))
+      #expect(try ring.waitingKeys == [key(1), key(2), key(3), key(5), key(7), key(8)])
+      #expect(ring.makeReady(dumpsPerFingerprint: 3) == 0)
     }
   }
 
   @Test func `surplus goes first, but for the first of its fingerprint`() throws {
     try withRing([(1, 9), (2, 7), (3, 7), (4, 7), (5, 7), (6, 8)]) { (ring, _) throws in
-      #expect(try ring.reclaimOne(dumpsPerFingerprint: 2))
-      #expect(ring.waitingKeys == [key(1), key(2), key(4), key(5), key(6)])
+      #expect(ring.makeReady(dumpsPerFingerprint: 2) != nil)
+      #expect(try ring.waitingKeys == [key(1), key(2), key(4), key(5), key(6)])
       try ring.capture(key(7), fingerprint: 6)
-      #expect(try ring.reclaimOne(dumpsPerFingerprint: 2))
-      #expect(ring.waitingKeys == [key(1), key(2), key(5), key(6), key(7)])
+      #expect(ring.makeReady(dumpsPerFingerprint: 2) != nil)
+      #expect(try ring.waitingKeys == [key(1), key(2), key(5), key(6), key(7)])
+      try ring.capture(key(8), fingerprint: 5)
+      // Two are left, which is what the lease keeps: the oldest of the rest goes.
+      #expect(ring.makeReady(dumpsPerFingerprint: 2) != nil)
+      #expect(try ring.waitingKeys == [key(2), key(5), key(6), key(7), key(8)])
     }
   }
 
   @Test func `without surplus the oldest goes that is not the first of several`() throws {
     try withRing([(1, 7), (2, 7), (3, 9), (4, 8), (5, 8), (6, 6)]) { (ring, _) throws in
-      #expect(try ring.reclaimOne(dumpsPerFingerprint: 3))
-      #expect(ring.waitingKeys == [key(1), key(3), key(4), key(5), key(6)])
+      #expect(ring.makeReady(dumpsPerFingerprint: 3) != nil)
+      #expect(try ring.waitingKeys == [key(1), key(3), key(4), key(5), key(6)])
       // The first of a boot loop is alone now and counts as any other.
       try ring.capture(key(7), fingerprint: 5)
-      #expect(try ring.reclaimOne(dumpsPerFingerprint: 3))
-      #expect(ring.waitingKeys == [key(3), key(4), key(5), key(6), key(7)])
+      #expect(ring.makeReady(dumpsPerFingerprint: 3) != nil)
+      #expect(try ring.waitingKeys == [key(3), key(4), key(5), key(6), key(7)])
+      try ring.capture(key(8), fingerprint: 4)
+      #expect(ring.makeReady(dumpsPerFingerprint: 3) != nil)
+      #expect(try ring.waitingKeys == [key(4), key(5), key(6), key(7), key(8)])
+      try ring.capture(key(9), fingerprint: 3)
+      // The oldest of all is the first of several: it stays.
+      #expect(ring.makeReady(dumpsPerFingerprint: 3) != nil)
+      #expect(try ring.waitingKeys == [key(4), key(6), key(7), key(8), key(9)])
+    }
+  }
+
+  @Test func `released dumps of a fingerprint make none of the waiting ones surplus`() throws {
+    try withRing([(1, 9), (2, 7), (3, 7), (4, 7), (5, 8), (6, 6)]) { (ring, _) throws in
+      for index in [2, 3] {
+        try ring.release(index)
+        #expect(ring.makeReady(dumpsPerFingerprint: 1) == index)
+        try ring.capture(key(UInt32(10 + index)), fingerprint: UInt64(10 + index))
+      }
+      #expect(ring.makeReady(dumpsPerFingerprint: 1) == 0)
     }
   }
 
   @Test func `when nothing but firsts is left the oldest goes`() throws {
-    let board = try makeBoard(sectors: 2)
+    let board = try makeBoard(sectors: 4)
     try board.run { () throws in
       let ring = try #require(makeRing())
-      try ring.makeReadyForTest(0)
-      try ring.makeReadyForTest(1)
-      try ring.write(key(8), fingerprint: 1, in: 0)
-      try ring.write(key(3), fingerprint: 2, in: 1)
-      #expect(try ring.reclaimOne(dumpsPerFingerprint: 1))
-      #expect(ring.waitingKeys == [key(8)])
-    }
-  }
-
-  @Test func `no waiting dump gives way for a second ready slot`() throws {
-    try withRing([(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)]) { (ring, _) throws in
-      #expect(ring.reclaimAll() == 1)
-      #expect(ring.waitingKeys == [key(2), key(3), key(4), key(5), key(6)])
-      try ring.release(ring.slot(1))
-      #expect(ring.reclaimAll() == 1)
-      #expect(ring.waitingKeys == [key(3), key(4), key(5), key(6)])
+      for (boot, name) in [(8, 1), (3, 2), (9, 1), (4, 2)] as [(UInt32, UInt64)] {
+        try ring.keep(key(boot), fingerprint: name)
+      }
+      #expect(ring.makeReady(dumpsPerFingerprint: 1) == 3)
+      try ring.capture(key(10), fingerprint: 2)
+      #expect(ring.makeReady(dumpsPerFingerprint: 3) == 2)
+      try ring.capture(key(11), fingerprint: 1)
+      // Two fingerprints, each with a first and another: the older of the others goes.
+      #expect(try ring.waitingKeys == [key(3), key(8), key(10), key(11)])
+      #expect(ring.makeReady(dumpsPerFingerprint: 3) == 3)
     }
   }
 
@@ -89,52 +103,43 @@ import Testing
     try board.run { () throws in
       let ring = try #require(makeRing())
       for boot in 1...5 as ClosedRange<UInt32> {
-        ring.reclaimAll()
-        #expect(ring.waitingKeys == (boot == 1 ? [] : [key(boot - 1)]))
+        #expect(ring.makeReady(dumpsPerFingerprint: 3) != nil)
+        #expect(try ring.waitingKeys == (boot == 1 ? [] : [key(boot - 1)]))
         try ring.capture(key(boot), fingerprint: UInt64(boot))
       }
     }
   }
 
   @Test func `among equals the slot erased least often goes first`() throws {
-    try withRing([(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)]) { (ring, _) throws in
-      // Slot 4 was erased once more than the others.
-      try ring.release(ring.slot(4))
-      #expect(try ring.reclaimOne(dumpsPerFingerprint: 3))
-      #expect(ring.slot(4).eraseCount == 2)
-      try ring.write(key(7), in: 4)
-      try ring.release(ring.slot(4))
-      try ring.release(ring.slot(2))
-      #expect(try ring.reclaimOne(dumpsPerFingerprint: 3))
-      #expect(ring.slot(2).state == .ready && ring.slot(4).state == .released)
+    try withRing([(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)]) { (ring, board) throws in
+      // Slot 2 was erased once more than the others.
+      try ring.release(2)
+      #expect(try ring.keep(key(7)) == 2)
+      #expect(ring.slot(2).eraseCount == 2)
+      try ring.release(2)
+      try ring.release(4)
+      #expect(ring.makeReady(dumpsPerFingerprint: 3) == 4)
+      try ring.capture(key(8))
+      // The same among dirty ones.
+      for index in [2, 5] { try board.setNor(at: ring.offset(of: index) + 128, to: [0]) }
+      ring.mount()
+      #expect(ring.makeReady(dumpsPerFingerprint: 3) == 5)
     }
   }
 
-  @Test func `the fault path takes the ready slot erased least often`() throws {
-    let board = try makeBoard()
-    try board.run { () throws in
-      let ring = try #require(makeRing())
-      ring.reclaimAll()
-      let first = try #require(ring.readySlot())
-      try ring.write(key(1), in: first.index)
-      try ring.release(ring.slot(first.index))
-      for index in 0..<ring.slotCount where ring.slot(index).state == .dirty {
-        try ring.write(key(index + 10), in: index)
+  @Test func `a slot whose mark is gone counts as the most worn`() throws {
+    try withRing([(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)]) { (ring, board) throws in
+      for boot in 7...9 as ClosedRange<UInt32> {
+        try ring.release(3)
+        #expect(try ring.keep(key(boot)) == 3)
       }
-      #expect(ring.reclaimAll() == 1)
-      #expect(ring.slot(first.index).eraseCount == 2)
-      #expect(ring.readySlot()?.index != first.index)
-    }
-  }
-
-  @Test func `a slot whose erase fails is not marked ready`() throws {
-    let board = try makeBoard()
-    try board.run { () throws in
-      let ring = try #require(makeRing())
-      board.inject(.eraseFails)
-      #expect(throws: FlashError.failed) { _ = try ring.reclaimOne(dumpsPerFingerprint: 3) }
-      #expect(ring.readySlot() == nil)
-      #expect(ring.reclaimAll() == 2)
+      #expect(ring.slot(3).eraseCount == 4)
+      // Slot 0 loses its mark: it is dirty, and never known to be fresher than the most worn one.
+      try board.setNor(at: ring.offset(of: 0), to: [UInt8](repeating: 0, count: 256))
+      ring.mount()
+      #expect(ring.slot(0).eraseCount == Slot.unknownCount)
+      #expect(ring.makeReady(dumpsPerFingerprint: 3) == 0)
+      #expect(ring.slot(0).eraseCount == 4)
     }
   }
 
@@ -145,49 +150,21 @@ import Testing
     try board.run { () throws in
       let ring = try #require(makeRing())
       for boot in 1...2000 as ClosedRange<UInt32> {
-        for _ in 0..<2 { _ = try ring.reclaimOne(dumpsPerFingerprint: 3) }
+        if generator.chance(0.2) { ring.mount() }
         let fingerprint = generator.chance(0.5) ? 1 : UInt64.random(in: 2...20, using: &generator)
-        #expect(try ring.capture(key(boot), fingerprint: fingerprint) != nil)
-        if generator.chance(0.7), let waiting = ring.waitingKeys.randomElement(using: &generator),
-          let slot = ring.find(waiting)
+        #expect(try ring.keep(key(boot), fingerprint: fingerprint) != nil)
+        if generator.chance(0.7),
+          let waiting = try ring.waitingKeys.randomElement(using: &generator),
+          let index = ring.find(waiting)
         {
-          try ring.release(slot)
+          try ring.release(index)
         }
       }
       let erases = (0..<ring.slotCount).map { board.erases(ofSectorAt: ring.offset(of: $0)) }
       let mean = Double(erases.reduce(0, +)) / Double(erases.count)
       let ratio = Double(erases.max() ?? 0) / mean
-      print("wear.ratio: \(ratio) (\(erases))")
-      #expect(ratio < 1.5)
+      Figure.report("ring.wear.ratio", ratio)
+      #expect(ratio < 1.5, "\(erases)")
     }
-  }
-
-  @Test(arguments: [6, 16, 64] as [UInt32])
-  func `a mount reads a bounded number of bytes`(slots: UInt32) throws {
-    let board = try makeBoard(sectors: slots)
-    try board.run { () throws in
-      let ring = try #require(makeRing())
-      for index in 0..<slots {
-        try ring.makeReadyForTest(index)
-        try ring.write(key(index + 1), fingerprint: UInt64(index), in: index)
-      }
-      ring.settle()
-      board.clearCounters()
-      ring.settle()
-      _ = ring.next(after: key(0, 0))
-      _ = ring.countWaiting()
-      #expect(board.counters.bytesRead == UInt64(3 * slots * 256))
-      board.clearCounters()
-      #expect(try ring.reclaimOne(dumpsPerFingerprint: 3))
-      print("reclaim.bytes: \(board.counters.bytesRead) B with \(slots) slots")
-      #expect(board.counters.bytesRead <= UInt64(slots * (slots + 2) * 256))
-    }
-  }
-}
-
-extension DumpRing {
-  /// Erases a slot and marks it ready, for the first time.
-  func makeReadyForTest(_ index: UInt32) throws {
-    try makeReady(index, eraseCount: 1)
   }
 }

@@ -2,88 +2,144 @@
 
 import BoardHAL
 import DumpFormat
-import DumpRing
+@testable import DumpRing
+import Foundation
 import MartletTestKit
 
-/// Flash offset of the test boards' ring.
-let ringOffset: UInt32 = 3 * 4096
+/// Whether the whole of a campaign is run instead of a slice of it.
+let isCampaign = ProcessInfo.processInfo.environment["MARTLET_CAMPAIGN"] != nil
+
+/// Flash offset of the test boards' ring: behind a state area of 5 sectors.
+let ringOffset: UInt32 = 5 * 4096
 
 /// A board with `sectors` sectors of ring behind its state.
-func makeBoard(sectors: UInt32 = 6, seed: UInt64 = 1) throws -> EmulatedBoard {
+func makeBoard(
+  sectors: UInt32 = 6, stateSectors: UInt32 = 5, seed: UInt64 = 1
+) throws -> EmulatedBoard {
   var configuration = EmulatedBoard.Configuration(seed: seed)
   configuration.flash = FlashGeometry(
-    size: (sectors + 3) * 4096, sectorSize: 4096, pageSize: 256, ringOffset: ringOffset,
-    ringSize: sectors * 4096, stateOffset: 0, stateSize: 3 * 4096)
+    size: ringOffset + sectors * 4096, sectorSize: 4096, pageSize: 256, ringOffset: ringOffset,
+    ringSize: sectors * 4096, stateOffset: 0, stateSize: stateSectors * 4096)
+  configuration.ramSize = 4096
+  configuration.codeSize = 4096
   return try EmulatedBoard(configuration)
 }
 
-/// The ring of the board that HAL calls act on.
+/// Mounts the ring of the board that HAL calls act on, in its scratch RAM: what was mounted there before
+/// is seen anew too.
 func makeRing(slotSize: UInt32 = 4096) -> DumpRing? {
-  DumpRing(geometry: halFlashGeometry(), slotSize: slotSize)
+  DumpRing(geometry: halFlashGeometry(), slotSize: slotSize, table: halScratch().start)
 }
 
 func key(_ bootCount: UInt32, _ sequence: UInt32 = 1) -> DumpKey {
   DumpKey(bootCount: bootCount, sequence: sequence)
 }
 
+/// Everything that a table says of a slot.
+struct SlotFacts: Equatable {
+  var state: SlotState
+  var isVerified: Bool
+  var isSettled: Bool
+  var eraseCount: UInt32
+  var key: DumpKey
+  var fingerprint: Fingerprint
+  var dumpLength: UInt32
+
+  init(_ slot: Slot) {
+    state = slot.state
+    isVerified = slot.isVerified
+    isSettled = slot.isSettled
+    eraseCount = slot.eraseCount
+    key = slot.key
+    fingerprint = slot.fingerprint
+    dumpLength = slot.dumpLength
+  }
+}
+
 extension DumpRing {
   /// The state of every slot.
   var states: [SlotState] { (0..<slotCount).map { slot($0).state } }
 
-  /// The keys of the waiting dumps, in order.
+  /// The whole table.
+  var facts: [SlotFacts] { (0..<slotCount).map { SlotFacts(slot($0)) } }
+
+  /// The keys of the waiting dumps, in the order in which the agent offers them.
   var waitingKeys: [DumpKey] {
-    var keys: [DumpKey] = []
-    var last = DumpKey(bootCount: 0, sequence: 0)
-    while let slot = next(after: last), keys.count < 100 {
-      keys.append(slot.key)
-      last = slot.key
+    get throws(FlashError) {
+      var keys: [DumpKey] = []
+      var last = DumpKey(bootCount: 0, sequence: 0)
+      while let index = try next(after: last), keys.count < 100 {
+        keys.append(slot(index).key)
+        last = slot(index).key
+      }
+      return keys
     }
-    return keys
   }
 
-  /// Erases ahead until nothing is left to do, as boots do over time.
-  @discardableResult
-  func reclaimAll(dumpsPerFingerprint: UInt8 = 3) -> Int {
-    var steps = 0
-    while steps < 100, (try? reclaimOne(dumpsPerFingerprint: dumpsPerFingerprint)) == true {
-      steps += 1
-    }
-    return steps
-  }
-
-  /// Writes a dump into the ready slot that the fault path would take. `nil` when none is ready.
+  /// Writes a dump into the slot that the fault path would take, as the fault path does, and mounts it
+  /// as the next boot does. `nil` when none is ready.
   @discardableResult
   func capture(
     _ key: DumpKey, fingerprint: UInt64 = 0, content: [UInt8] = [UInt8](0..<100)
-  ) throws -> UInt32? {
-    guard let slot = readySlot() else { return nil }
-    try write(key, fingerprint: fingerprint, content: content, in: slot.index)
-    return slot.index
+  ) throws -> Int? {
+    guard let index = readySlot() else { return nil }
+    defer { mount(index) }
+    try writeDump(key, fingerprint: fingerprint, content: content) { page in
+      DumpWriter(slot: offset(of: index), size: slotSize, page: page)
+    }
+    Self.settle(slot: offset(of: index))
+    return index
   }
 
-  /// Writes a dump into a slot, whatever it holds.
-  func write(
-    _ key: DumpKey, fingerprint: UInt64 = 0, content: [UInt8] = [UInt8](0..<100), in index: UInt32
-  ) throws {
-    let page = UnsafeMutableRawPointer.allocate(byteCount: 256, alignment: 8)
-    defer { page.deallocate() }
-    var header = DumpHeader(kind: .crash, key: key)
-    header.fingerprint = Fingerprint(rawValue: fingerprint)
-    var writer = DumpWriter(
-      sink: .slot(offset(of: index)), room: slotSize - SlotLayout.dump, page: page)
-    try writer.begin(header)
-    if writer.beginBlock(.reason, content: UInt32(content.count)) > 0 {
-      content.withUnsafeBytes { writer.append($0) }
-    }
-    try writer.finish()
+  /// Makes a slot ready if none is and captures into it.
+  @discardableResult
+  func keep(
+    _ key: DumpKey, fingerprint: UInt64 = 0, content: [UInt8] = [UInt8](0..<100)
+  ) throws -> Int? {
+    _ = makeReady(dumpsPerFingerprint: 3)
+    return try capture(key, fingerprint: fingerprint, content: content)
   }
 
   /// The dump in a slot, whole.
-  func dump(in slot: Slot) throws -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: Int(slot.dumpLength))
-    try bytes.withUnsafeMutableBytes { try read(slot, at: 0, into: $0) }
-    return bytes
+  func dump(in index: Int) throws -> [UInt8] {
+    let length = slot(index).dumpLength
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(length), alignment: 8)
+    defer { copy.deallocate() }
+    if let base = copy.baseAddress { try read(index, at: 0, base, count: length) }
+    return Array(copy)
   }
+}
+
+/// Writes a dump of one block with the writer that `makeWriter` makes over a page.
+@discardableResult
+func writeDump(
+  _ key: DumpKey, fingerprint: UInt64 = 0, content: [UInt8],
+  _ makeWriter: (UnsafeMutableRawPointer) -> DumpWriter
+) throws(FlashError) -> UInt32 {
+  let page = UnsafeMutableRawPointer.allocate(byteCount: 256, alignment: 8)
+  defer { page.deallocate() }
+  var header = DumpHeader(kind: .crash, key: key)
+  header.fingerprint = Fingerprint(rawValue: fingerprint)
+  header.encode(to: page)
+  var writer = makeWriter(page)
+  writer.begin()
+  content.withUnsafeBytes { raw in
+    if let base = raw.baseAddress { writer.add(.reason, base, length: UInt32(content.count)) }
+  }
+  return try writer.finish()
+}
+
+/// A whole dump in memory, as the fault path leaves one.
+func memoryDump(
+  _ key: DumpKey, fingerprint: UInt64 = 0, content: [UInt8] = [UInt8](0..<100), room: Int = 4096
+) throws -> [UInt8] {
+  let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: room, alignment: 8)
+  defer { memory.deallocate() }
+  guard let start = memory.baseAddress else { return [] }
+  let length = try writeDump(key, fingerprint: fingerprint, content: content) { page in
+    DumpWriter(memory: start, size: UInt32(room), page: page)
+  }
+  return Array(memory.prefix(Int(length)))
 }
 
 /// Whether bytes are a whole dump.

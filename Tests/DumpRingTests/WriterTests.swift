@@ -2,7 +2,7 @@
 
 import BoardHAL
 import DumpFormat
-import DumpRing
+@testable import DumpRing
 import MartletTestKit
 import Testing
 
@@ -27,110 +27,186 @@ private struct Parsed {
           UInt16(truncatingIfNeeded: word(position)), UInt16(word(position) >> 16),
           Array(dump[(position + 8)..<(position + 8 + length)])
         ))
+      let padding = dump[
+        (position + 8 + length)..<min(dump.count, position + 8 + (length + 3) & ~3)]
+      #expect(padding.allSatisfy { $0 == 0 })
       position += 8 + (length + 3) & ~3
     }
     #expect(position == dump.count)
   }
 }
 
+/// Content that differs from byte to byte and from block to block.
+private func content(_ block: Int, _ length: Int) -> [UInt8] {
+  (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ block &* 31 &+ 1) }
+}
+
+/// Writes blocks of the given lengths, typed 1, 2, 3 and so on.
+private func write(
+  _ lengths: [Int], _ makeWriter: (UnsafeMutableRawPointer) -> DumpWriter
+) throws(FlashError) -> UInt32 {
+  let page = UnsafeMutableRawPointer.allocate(byteCount: 256, alignment: 8)
+  defer { page.deallocate() }
+  DumpHeader(kind: .crash, key: key(1)).encode(to: page)
+  var writer = makeWriter(page)
+  writer.begin()
+  for (i, length) in lengths.enumerated() {
+    // At any alignment: what a stack pointer names is not always a multiple of 4.
+    ([0] + content(i, length)).withUnsafeBytes { raw in
+      guard let base = raw.baseAddress else { return }
+      writer.add(BlockType(rawValue: UInt16(i + 1)), base + 1, length: UInt32(length))
+    }
+  }
+  return try writer.finish()
+}
+
+/// The same into `room` bytes of memory, with guards around them.
+private func writeToMemory(_ lengths: [Int], room: Int) throws -> [UInt8] {
+  let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: room + 128, alignment: 8)
+  defer { memory.deallocate() }
+  memory.initializeMemory(as: UInt8.self, repeating: 0xC3)
+  let start = try #require(memory.baseAddress)
+  let length = try write(lengths) { page in
+    DumpWriter(memory: start + 64, size: UInt32(room), page: page)
+  }
+  #expect(memory[..<64].allSatisfy { $0 == 0xC3 }, "wrote before its room")
+  #expect(memory[(64 + room)...].allSatisfy { $0 == 0xC3 }, "wrote beyond its room")
+  return Array(memory[64..<64 + Int(length)])
+}
+
 @Suite struct WriterTests {
-  /// Writes blocks of the given lengths into `room` bytes of memory.
-  private func write(_ lengths: [Int], room: Int, required: UInt32 = 0) throws -> [UInt8] {
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: room + 64, alignment: 8)
-    let page = UnsafeMutableRawPointer.allocate(byteCount: 256, alignment: 8)
-    defer {
-      memory.deallocate()
-      page.deallocate()
-    }
-    memory.initializeMemory(as: UInt8.self, repeating: 0xC3)
-    let start = try #require(memory.baseAddress)
-    var writer = DumpWriter(sink: .memory(start), room: UInt32(room), page: page)
-    try writer.begin(DumpHeader(kind: .crash, key: key(1)))
-    for (i, length) in lengths.enumerated() {
-      let content = [UInt8](repeating: UInt8(i + 1), count: length)
-      let type = BlockType(rawValue: UInt16(i + 1))
-      if writer.beginBlock(type, content: UInt32(length), required: required) > 0 {
-        content.withUnsafeBytes { writer.append($0) }
-      }
-    }
-    let length = try writer.finish()
-    #expect(memory[room...].allSatisfy { $0 == 0xC3 }, "wrote beyond its room")
-    return Array(memory.prefix(Int(length)))
-  }
-
-  @Test(arguments: [0, 1, 3, 4, 100, 255, 256, 257, 1000])
+  @Test(arguments: [0, 1, 2, 3, 4, 100, 255, 256, 257, 1000])
   func `blocks of every length come back`(length: Int) throws {
-    let parsed = try Parsed(try write([4, length, 9], room: 2048))
+    let parsed = try Parsed(try writeToMemory([4, length, 9], room: 2048))
     #expect(!parsed.isTruncated)
-    let lengths = parsed.blocks.map(\.content.count)
-    #expect(lengths == (length == 0 ? [4, 0, 9, 4] : [4, length, 9, 4]))
+    // No bytes, no block.
+    let lengths = length == 0 ? [4, 9] : [4, length, 9]
+    #expect(parsed.blocks.map(\.content.count) == lengths + [4])
+    for block in parsed.blocks.dropLast() {
+      let index = Int(block.type) - 1
+      #expect(block.content == content(index, [4, length, 9][index]))
+      #expect(block.flags == 0)
+    }
     #expect(parsed.blocks.last?.type == 0xFFFF)
-    #expect(parsed.blocks.last?.content == [UInt8(parsed.blocks.count - 1), 0, 0, 0])
+    #expect(parsed.blocks.last?.content == [UInt8(lengths.count), 0, 0, 0])
   }
 
-  @Test(arguments: 128...700)
+  @Test(arguments: Array(stride(from: 516, through: 1000, by: 4)))
   func `any room gives a dump that decodes, marked when it is short`(room: Int) throws {
-    let dump = try write([104, 32, 200, 64], room: room)
+    let lengths = [104, 33, 500, 64, 21]
+    let dump = try writeToMemory(lengths, room: room)
     #expect(dump.count <= room)
     let parsed = try Parsed(dump)
-    let whole = 128 + 4 * 8 + 104 + 32 + 200 + 64 + 12
-    #expect(parsed.isTruncated == (room < whole), "room \(room)")
-    if room >= 128 + 12 { #expect(parsed.blocks.last?.type == 0xFFFF) }
+    let whole = 128 + lengths.reduce(0) { $0 + 8 + ($1 + 3) & ~3 } + 12
+    #expect(parsed.isTruncated == (room < whole), "room \(room), whole \(whole)")
+    #expect(parsed.blocks.last?.type == 0xFFFF)
     for block in parsed.blocks.dropLast() {
-      let full = [104, 32, 200, 64][Int(block.type) - 1]
-      #expect((block.content.count < full) == (block.flags & 1 != 0))
+      let index = Int(block.type) - 1
+      #expect(block.content == Array(content(index, lengths[index]).prefix(block.content.count)))
+      #expect((block.content.count < lengths[index]) == (block.flags & 1 != 0))
     }
   }
 
-  @Test func `a block that must have more than there is room for is left out`() throws {
-    let parsed = try Parsed(try write([200], room: 128 + 12 + 8 + 8, required: 12))
-    #expect(parsed.blocks.map(\.type) == [0xFFFF])
-    #expect(parsed.isTruncated)
-  }
-
-  @Test func `content that is missing becomes zeros and content too much is dropped`() throws {
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 512, alignment: 8)
+  @Test func `a block longer than any room is shortened, not overflowed`() throws {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 1024, alignment: 8)
     let page = UnsafeMutableRawPointer.allocate(byteCount: 256, alignment: 8)
     defer {
       memory.deallocate()
       page.deallocate()
     }
     let start = try #require(memory.baseAddress)
-    var writer = DumpWriter(sink: .memory(start), room: 512, page: page)
-    try writer.begin(DumpHeader(kind: .crash, key: key(1)))
-    #expect(writer.beginBlock(.core, content: 4) == 4)
-    [1, 2, 3, 4, 5, 6].withUnsafeBytes { writer.append($0) }
-    #expect(writer.beginBlock(.reason, content: 6) == 6)
-    [7 as UInt8].withUnsafeBytes { writer.append($0) }
-    writer.appendZeros(2)
-    let parsed = try Parsed(Array(memory.prefix(Int(try writer.finish()))))
-    #expect(parsed.blocks[1].content == [7, 0, 0, 0, 0, 0])
-  }
-
-  @Test(arguments: 1...6)
-  func `flash that fails at any operation is reported`(operation: Int) throws {
-    let board = try makeBoard()
-    try board.run { () throws in
-      let ring = try #require(makeRing())
-      ring.reclaimAll()
-      board.inject(.programFails, atOperation: operation)
-      // Header, three pages of body, commit, settled mark.
-      #expect(throws: FlashError.failed) {
-        try ring.capture(key(1), content: [UInt8](repeating: 9, count: 700))
-      }
-      ring.settle()
-      for waiting in ring.waitingKeys {
-        #expect(isWhole(try ring.dump(in: try #require(ring.find(waiting)))))
-      }
-      #expect(ring.waitingKeys.count == (operation == 6 ? 1 : 0))
+    for length in [1024, 0x7FFF_FFFF, .max - 8, .max] as [UInt32] {
+      DumpHeader(kind: .crash, key: key(1)).encode(to: page)
+      var writer = DumpWriter(memory: start, size: 1024, page: page)
+      writer.begin()
+      let taken = writer.open(7, length)
+      #expect(taken == 1024 - 128 - 12 - 8)
+      writer.append([UInt8](repeating: 1, count: Int(taken)), taken)
+      writer.pad()
+      #expect(writer.open(7, 4) == 0)
+      #expect(try writer.finish() == 1024)
+      let parsed = try Parsed(Array(memory))
+      #expect(parsed.isTruncated && parsed.blocks.map(\.flags) == [1, 0])
     }
   }
 
-  @Test func `the watchdog is fed with every page and nothing is erased`() throws {
+  @Test func `what is changed on its way is changed in the dump alone`() throws {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2048, alignment: 8)
+    let page = UnsafeMutableRawPointer.allocate(byteCount: 256, alignment: 8)
+    defer {
+      memory.deallocate()
+      page.deallocate()
+    }
+    let start = try #require(memory.baseAddress)
+    DumpHeader(kind: .crash, key: key(1)).encode(to: page)
+    var writer = DumpWriter(memory: start, size: 2048, page: page)
+    writer.begin()
+    let bytes = content(0, 1000)
+    var covered: [Int] = []
+    #expect(writer.open(7, 1000) == 1000)
+    writer.append(bytes, 1000) { place, at, count in
+      for i in 0..<count { covered.append(Int(at + i)) }
+      for i in 0..<count where (300..<700).contains(at + i) { place.store8(0, at: Int(i)) }
+    }
+    writer.pad()
+    let parsed = try Parsed(Array(memory.prefix(Int(try writer.finish()))))
+    #expect(covered == Array(0..<1000))
+    #expect(bytes == content(0, 1000))
+    let expected = bytes.enumerated().map { (300..<700).contains($0.offset) ? 0 : $0.element }
+    #expect(parsed.blocks[0].content == expected)
+  }
+
+  @Test(arguments: [[1], [300, 5, 0, 77], [3700], [5000], [240], [244], [1000, 1000, 1000, 2000]])
+  func `a dump in a slot is byte by byte the dump in memory`(lengths: [Int]) throws {
     let board = try makeBoard()
     try board.run { () throws in
       let ring = try #require(makeRing())
-      ring.reclaimAll()
+      let ready = try #require(ring.makeReady(dumpsPerFingerprint: 3))
+      let length = try write(lengths) { page in
+        DumpWriter(slot: ring.offset(of: ready), size: 4096, page: page)
+      }
+      DumpRing.settle(slot: ring.offset(of: ready))
+      ring.mount()
+      #expect(ring.slot(ready).dumpLength == length)
+      // A slot has 128 bytes in front of its dump.
+      #expect(try ring.dump(in: ready) == writeToMemory(lengths, room: 4096 - 128))
+      #expect(try board.nor(at: ring.offset(of: ready) + 4096, count: 16).allSatisfy { $0 == 0xFF })
+    }
+  }
+
+  @Test(arguments: [FlashFault.programFails, .programIgnored], 1...6)
+  func `flash that fails at any operation is reported`(fault: FlashFault, operation: Int) throws {
+    let board = try makeBoard()
+    try board.run { () throws in
+      let ring = try #require(makeRing())
+      _ = ring.makeReady(dumpsPerFingerprint: 3)
+      board.inject(fault, atOperation: operation)
+      // Header, three pages of body, commit, settled mark, without which the dump counts all the same.
+      let long = [UInt8](repeating: 9, count: 700)
+      if operation == 6 {
+        try ring.capture(key(1), content: long)
+      } else {
+        #expect(throws: FlashError.failed) { try ring.capture(key(1), content: long) }
+      }
+      #expect(try ring.waitingKeys == (operation == 6 ? [key(1)] : []))
+    }
+  }
+
+  @Test func `a read-back that fails is reported`() throws {
+    let board = try makeBoard()
+    try board.run { () throws in
+      let ring = try #require(makeRing())
+      _ = ring.makeReady(dumpsPerFingerprint: 3)
+      board.inject(.readFails, atOperation: 2)
+      #expect(throws: FlashError.failed) { try ring.capture(key(1)) }
+    }
+  }
+
+  @Test func `the watchdog is fed with every page, nothing is erased or written twice`() throws {
+    let board = try makeBoard()
+    try board.run { () throws in
+      let ring = try #require(makeRing())
+      _ = ring.makeReady(dumpsPerFingerprint: 3)
       board.clearCounters()
       try ring.capture(key(1), content: [UInt8](repeating: 9, count: 2000))
       #expect(board.counters.feeds >= 8)

@@ -40,7 +40,7 @@ extension CrashCase {
       cfsr: CFSR.undefinstr, pc: .function(["demo_main_stack_at"]), caller: "Crashes",
       sp: .symbol("martlet_stack_bottom", 256 + 4), seed: 0x6789_0000),
     CrashCase(
-      command: "crash sp code 789A0000", kind: .usageFault, exception: 4,
+      command: "crash sp code 789A0000", kind: .memManage, exception: 4,
       cfsr: CFSR.undefinstr | CFSR.mstkerr, pc: .lost,
       sp: .within("martlet_code_start", from: 1017, count: 8),
       seed: 0x789A_0000),
@@ -61,7 +61,7 @@ extension CrashCase {
       cfsr: CFSR.undefinstr, pc: .function(["demo_thread_stack_at"]),
       sp: .symbol("demo_thread_stack", 256 + 4), excReturn: 0xFFFF_FFFD, seed: 0xBCDE_0000),
     CrashCase(
-      command: "crash psp code CDEF0000", kind: .usageFault, exception: 4,
+      command: "crash psp code CDEF0000", kind: .memManage, exception: 4,
       cfsr: CFSR.undefinstr | CFSR.mstkerr, pc: .lost,
       sp: .within("martlet_code_start", from: 1017, count: 8),
       excReturn: 0xFFFF_FFFD, seed: 0xCDEF_0000),

@@ -35,6 +35,10 @@ SMALL void __aeabi_memset(void *to, size_t length, int value) {
   uint8_t *out = to;
   if (((uintptr_t)out & 3) == 0) {
     uint32_t word = (uint8_t)value * 0x01010101u;
+    for (; length >= 16; length -= 16, out += 16) {
+      ((uint32_t *)out)[0] = ((uint32_t *)out)[1] = word;
+      ((uint32_t *)out)[2] = ((uint32_t *)out)[3] = word;
+    }
     for (; length >= 4; length -= 4, out += 4) *(uint32_t *)out = word;
   }
   while (length-- > 0) *out++ = (uint8_t)value;
