@@ -19,7 +19,8 @@ import Testing
       #expect(uploaded?.dump == "7-1")
       #expect(uploaded?.dumpId == "stored-7-1")
       #expect(bridge.service.now.stored.count == 1)
-      #expect(bridge.line.board { $0.receipts.map(\.verdict) } == [.stored])
+      // A slow line has requests repeated; all of them say the same.
+      #expect(Set(bridge.line.board { $0.receipts.map(\.verdict) }) == [.stored])
 
       let names = bridge.events.all.map(\.event).filter { $0 != .console }
       let order: [BridgeEvent.Name] = [
@@ -41,7 +42,7 @@ import Testing
       bridge.line.board { $0.hold(key(7, 1)) }
       bridge.line.plugIn()
       #expect(await bridge.events.next(.boardStarting) != nil)
-      #expect(bridge.line.board { $0.receipts.map(\.verdict) } == [.notNow])
+      #expect(Set(bridge.line.board { $0.receipts.map(\.verdict) }) == [.notNow])
       #expect(bridge.line.board { $0.dumps.count } == 1)
     }
   }
