@@ -1,6 +1,7 @@
 // What a capture holds: every register exact, memory as it was, and a dump however wild the stack is.
 
 import BoardHAL
+import BootAgent
 import CrashCapture
 import DumpAnalysis
 import DumpFormat
@@ -177,6 +178,21 @@ import Testing
     let changed = Set(before.indices.filter { before[$0] != after[$0] }.map { $0 / 4096 })
     // One sector of the state area and the slot's.
     #expect(changed.count == 2 && changed.contains { $0 < 3 } && changed.contains { $0 >= 3 })
+  }
+
+  @Test func `a loader and an application share one ring and are told apart`() throws {
+    let bench = try Bench()
+    bench.boot()
+    bench.give()
+    bench.crash(makeFaultContext(pc: 0x400))
+    bench.board.restart()
+    bench.board.run { _ = BootAgent(slotSize: bench.slotSize, component: 1) }
+    bench.crash(makeFaultContext(pc: 0x800))
+    bench.boot()
+    let dumps = try bench.fetchAll().sorted { $0.key < $1.key }
+      .map { try DecodedDump(bytes: $0.value) }
+    #expect(dumps.map(\.header.component) == [0, 1])
+    #expect(dumps.map { $0.core?.pc } == [0x400, 0x800])
   }
 
   @Test func `no context is no crash`() throws {
