@@ -5,7 +5,14 @@ import DumpFormat
 
 extension DumpRing {
   /// The ready slot that was erased least often, or `nil` when none is ready.
-  public func readySlot() -> Int? { least(.ready) { $0.eraseCount < $1.eraseCount } }
+  public func readySlot() -> Int? {
+    var best: Int?
+    for index in 0..<slotCount where table[index].state == .ready {
+      if let best, table[index].eraseCount >= table[best].eraseCount { continue }
+      best = index
+    }
+    return best
+  }
 
   /// Has the slot that would be used next erased and proved anew.
   public func doubt() {
@@ -110,7 +117,7 @@ extension DumpRing {
     } catch {
       // Out of use until the next boot then, which finds out anew.
     }
-    Self.mark(offset(of: index) &+ SlotLayout.retiredMark)
+    Self.retire(slot: offset(of: index))
     table[index].state = .retired
   }
 
@@ -151,15 +158,5 @@ extension DumpRing {
     }
     if isFirst { return same > 0 ? 4 : 3 }
     return same >= UInt32(dumpsPerFingerprint) ? 2 : 3
-  }
-
-  /// The slot in a state that comes before all others in it.
-  private func least(_ state: SlotState, _ isBefore: (Slot, Slot) -> Bool) -> Int? {
-    var best: Int?
-    for index in 0..<slotCount where table[index].state == state {
-      if let best, !isBefore(table[index], table[best]) { continue }
-      best = index
-    }
-    return best
   }
 }
