@@ -130,7 +130,10 @@ let hostModules: [Target] = [
   module("DumpAnalysis", ["DumpFormat"]),
   fuzzBodies,
   module("ServiceAPI", ["ConsentLease", "DumpFormat"]),
-  module("SerialLink", [logging, nioCore, nioPosix]),
+  .systemLibrary(
+    name: "CLibUSB", path: "CShims/CLibUSB", pkgConfig: "libusb-1.0",
+    providers: [.apt(["libusb-1.0-0-dev"])]),
+  module("SerialLink", ["CLibUSB", logging, nioCore, nioPosix]),
   module(
     "HostBridge",
     [
