@@ -193,7 +193,10 @@ let testTargets: [Target] = [
     ]),
   tests(
     "EndToEndTests",
-    ["DumpFormat", "HostBridge", "LinkProtocol", "MartletTestKit", "ServiceAPI", grdb, httpClient]),
+    [
+      "BoardHAL", "BootAgent", "DumpFormat", "DumpRing", "HostBridge", "LinkProtocol",
+      "MartletTestKit", "ServiceAPI", grdb, httpClient,
+    ]),
 ]
 
 /// `MARTLET_TESTS=A,B` keeps those test targets alone, for a quick turn on one module; when they need

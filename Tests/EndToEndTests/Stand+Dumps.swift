@@ -25,7 +25,7 @@ struct SpoolRow: Sendable {
   var hasBytes: Bool
 }
 
-extension Stand {
+extension Desk {
   /// The dumps that the service holds.
   func storedDumps() throws -> [StoredDump] {
     let text = try martlet("dump", "list", "-o", "json")
@@ -53,7 +53,9 @@ extension Stand {
       }
     }
   }
+}
 
+extension Stand {
   /// Service, consent and bridge, and a board that holds its lease and runs its application.
   func startEverything() throws {
     try startService()

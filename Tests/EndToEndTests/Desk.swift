@@ -1,0 +1,191 @@
+// Service, bridge and the operators' tool in a folder, all real; boards come from elsewhere.
+
+import Foundation
+import HostBridge
+import MartletTestKit
+import ServiceAPI
+import Synchronization
+
+/// One service and one bridge, each of which may be killed and started again.
+///
+/// Immutable but for what its lock guards. The calls block their thread: use them inside
+/// ``onThread(_:)``.
+class Desk: @unchecked Sendable {
+  let folder: TemporaryDirectory
+  private let serviceProgram: URL
+  private let bridgeProgram: URL
+  private let tool: URL
+  private let running = Mutex(Running())
+
+  private struct Running {
+    var service: ProcessChild?
+    var bridge: ProcessChild?
+    var port = 0
+  }
+
+  /// Service and bridge are started by ``startService(data:port:)`` and ``startBridge(at:_:)``.
+  init(in folder: TemporaryDirectory) throws {
+    self.folder = folder
+    serviceProgram = try Programs.url("martlet-service")
+    bridgeProgram = try Programs.url("martlet-bridge")
+    tool = try Programs.url("martlet")
+  }
+
+  func close() {
+    killBridge()
+    killService()
+  }
+
+  // MARK: - The service
+
+  /// The service's address.
+  var address: String { "http://127.0.0.1:\(port)" }
+
+  /// The port of the service that was started last.
+  var port: Int { running.withLock { $0.port } }
+
+  /// Starts the service, on the port it had before if it had one.
+  func startService(data: String = "service", port: Int? = nil) throws {
+    let port = port ?? self.port
+    let service = try ProcessChild(
+      serviceProgram,
+      ["run", "--data", folder.file(data).path, "--port", "\(port)", "--log-level", "warning"])
+    running.withLock { $0.service = service }
+    let mark = "listening on http://127.0.0.1:"
+    try service.wait(for: "word that it listens") { output, _ in
+      output.contains(mark) && output.hasSuffix("\n")
+    }
+    let digits = service.output.components(separatedBy: mark).last?.prefix { $0.isNumber }
+    running.withLock { $0.port = digits.flatMap { Int($0) } ?? 0 }
+  }
+
+  /// kill -9.
+  func killService() { running.withLock { $0.service }?.kill() }
+
+  // MARK: - The bridge
+
+  /// Starts the bridge for boards at these addresses.
+  @discardableResult
+  func startBridge(at boards: [String], _ more: [String] = []) throws -> ProcessChild {
+    let bridge = try ProcessChild(
+      bridgeProgram,
+      ["run"] + boards.flatMap { ["--board", $0] } + [
+        "--service", address, "--spool", spool, "--events", "-", "--lease-interval", "1",
+      ] + more)
+    running.withLock { $0.bridge = bridge }
+    return bridge
+  }
+
+  /// kill -9.
+  func killBridge() { running.withLock { $0.bridge }?.kill() }
+
+  /// Waits until the bridge that runs now has told of something.
+  ///
+  /// - Returns: the first such event.
+  @discardableResult
+  func waitForBridge(
+    _ name: BridgeEvent.Name, where matches: (BridgeEvent) -> Bool = { _ in true }
+  ) throws -> BridgeEvent {
+    guard let bridge = running.withLock({ $0.bridge }) else {
+      throw ProcessFailure(.unexpected, "no bridge was started")
+    }
+    var found: BridgeEvent?
+    try bridge.wait(for: "event \(name.rawValue)") { output, _ in
+      found = BridgeEvent.all(in: output).first { $0.event == name && matches($0) }
+      return found != nil
+    }
+    guard let found else { throw ProcessFailure(.unexpected, "no event \(name.rawValue)") }
+    return found
+  }
+
+  /// The folder of the bridge's spool.
+  var spool: String { folder.file("spool").path }
+
+  /// Whether some file of the spool holds this text. Kill the bridge first.
+  func spoolBytes(containing text: String) throws -> Bool {
+    try FileManager.default.contentsOfDirectory(atPath: spool).contains { name in
+      try Data(contentsOf: URL(fileURLWithPath: spool + "/" + name)).range(of: Data(text.utf8))
+        != nil
+    }
+  }
+
+  // MARK: - The operators' tool
+
+  /// Runs `martlet` and returns what it printed.
+  ///
+  /// - Throws: ``ProcessFailure`` with its words when it does not exit with `code`.
+  @discardableResult
+  func martlet(_ arguments: String..., exit code: Int32 = 0) throws -> String {
+    try martlet(arguments, exit: code)
+  }
+
+  /// Runs `martlet` and returns what it printed.
+  @discardableResult
+  func martlet(_ arguments: [String], exit code: Int32 = 0) throws -> String {
+    let child = try ProcessChild(
+      tool, arguments,
+      environment: [
+        "MARTLET_SERVICE": address, "MARTLET_CATALOG": "bench", "HOME": folder.path,
+        "XDG_CONFIG_HOME": folder.path,
+      ])
+    let ending = try child.waitForEnd()
+    guard ending == .exit(code) else {
+      throw ProcessFailure(
+        .unexpected, "martlet \(arguments.joined(separator: " ")): \(ending)\n\(child.errors)")
+    }
+    return code == 0 ? child.output : child.errors
+  }
+
+  /// Makes catalog, product and device group.
+  func makeGroup() throws {
+    try martlet("catalog", "create", "--name", "bench")
+    try martlet("product", "create", "--product", "DW100")
+    try martlet("device-group", "create", "--product", "DW100", "--device-group", "Field")
+  }
+
+  /// Claims devices into the group.
+  func claim(_ devices: [String]) throws {
+    try martlet(
+      ["device", "claim", "--product", "DW100", "--device-group", "Field"]
+        + devices.flatMap { ["--device", $0] })
+  }
+
+  /// Gives or revokes the group's consent.
+  func setConsent(_ consent: CrashDumpsCollection) throws {
+    try martlet(
+      "device-group", "update", "--product", "DW100", "--device-group", "Field",
+      "--allow-crash-dumps-collection", consent.rawValue)
+  }
+
+  /// The most memory that a program has had resident, MiB (proc(5), VmHWM).
+  func peakMemory(of child: ProcessChild) throws -> Double {
+    let status = try String(contentsOfFile: "/proc/\(child.identifier)/status", encoding: .utf8)
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+    guard let kibibytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first,
+      let number = Double(kibibytes)
+    else { throw ProcessFailure(.unexpected, "\(child.name) does not say how large it has been") }
+    return number / 1024
+  }
+}
+
+extension BridgeEvent {
+  /// The events in what a bridge printed; one that was killed may have left half a line.
+  static func all(in output: String) -> [BridgeEvent] {
+    output.split(separator: "\n").compactMap { try? BridgeEvent(line: Data($0.utf8)) }
+  }
+}
+
+/// Asks again until there is an answer, for programs that say nothing when they are done.
+func poll<Answer>(
+  for what: String, within limit: Duration = .seconds(60), _ answer: () throws -> Answer?
+) throws -> Answer {
+  let deadline = ContinuousClock.now + limit
+  while true {
+    if let found = try answer() { return found }
+    guard ContinuousClock.now < deadline else {
+      throw ProcessFailure(.tooLate, "no \(what) within \(limit)")
+    }
+    // The one place where a test waits for a clock: other programs' files change without a signal.
+    usleep(20_000)
+  }
+}

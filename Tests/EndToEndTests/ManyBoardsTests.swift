@@ -1,0 +1,97 @@
+// 64 boards on one bridge: each gets its turn, nothing is lost, and the bridge stays small.
+
+import DumpFormat
+import Foundation
+import HostBridge
+import MartletTestKit
+import Testing
+
+extension StandTests {
+  @Suite struct ManyBoardsTests {
+    private static let boards = 64
+    private static let dumpsEach = 4
+    private static let dumpSize = 16 << 10
+    /// Bars of `bridge.64.fairness` and `bridge.64.rss`.
+    private static let mostUnfair = 2.0
+    private static let mostMemory = 64.0
+
+    private struct Outcome: Sendable {
+      /// Seconds from the first connection until a board's last dump was spooled, and uploaded.
+      var spooled: [Double] = []
+      var uploaded: [Double] = []
+      var stored: [String: Set<DumpKey>] = [:]
+      var twice = 0
+      var peakMemory = 0.0
+    }
+
+    @Test(.timeLimit(.minutes(5)))
+    func `64 boards are served alike, all dumps are stored, and memory stays bounded`() async throws
+    {
+      let (outcome, places) = try await onThread {
+        try TemporaryDirectory.with { folder in
+          let rack = try BoardRack(
+            Self.boards, dumps: Self.dumpsEach, size: Self.dumpSize, in: folder)
+          defer { rack.close() }
+          return (try Self.drain(rack, in: folder), rack.places)
+        }
+      }
+      for place in places {
+        #expect(outcome.stored[place.device] == place.dumps, "\(place.address)")
+      }
+      #expect(outcome.twice == 0)
+      let fairness = Self.unfairness(outcome.spooled)
+      let uploads = Self.unfairness(outcome.uploaded)
+      Figure.report("bridge.64.fairness", fairness)
+      Figure.report("bridge.64.fairness.upload", uploads)
+      Figure.report("bridge.64.rss", outcome.peakMemory, "MiB")
+      #expect(fairness <= Self.mostUnfair)
+      #expect(uploads <= Self.mostUnfair)
+      #expect(outcome.peakMemory <= Self.mostMemory)
+    }
+
+    /// The slowest over the median.
+    private static func unfairness(_ times: [Double]) -> Double {
+      let sorted = times.sorted()
+      guard let slowest = sorted.last, sorted.count > 1 else { return .infinity }
+      return slowest / sorted[sorted.count / 2]
+    }
+
+    private static func drain(_ rack: BoardRack, in folder: TemporaryDirectory) throws -> Outcome {
+      let desk = try Desk(in: folder)
+      defer { desk.close() }
+      try desk.startService()
+      try desk.makeGroup()
+      try desk.claim(rack.places.map(\.device))
+      try desk.setConsent(.enabled)
+      let bridge = try desk.startBridge(at: rack.places.map(\.address))
+      let total = Self.boards * Self.dumpsEach
+      var events: [BridgeEvent] = []
+      try bridge.wait(for: "\(total) uploads", within: .seconds(180)) { output, _ in
+        // Counting is cheap, decoding is not.
+        guard output.components(separatedBy: #""event":"dump.uploaded""#).count > total else {
+          return false
+        }
+        events = BridgeEvent.all(in: output)
+        return true
+      }
+      var outcome = Outcome()
+      outcome.peakMemory = try desk.peakMemory(of: bridge)
+      let begin = events.first { $0.event == .boardConnected }?.time ?? .distantPast
+      for place in rack.places {
+        func last(_ name: BridgeEvent.Name) -> Double {
+          let times = events.filter { $0.event == name && $0.device == place.device }.map(\.time)
+          return times.count == Self.dumpsEach
+            ? times.max().map { $0.timeIntervalSince(begin) } ?? .infinity : .infinity
+        }
+        outcome.spooled.append(last(.dumpSpooled))
+        outcome.uploaded.append(last(.dumpUploaded))
+      }
+      for dump in try desk.storedDumps() {
+        if !outcome.stored[dump.deviceId, default: []].insert(dump.key).inserted {
+          outcome.twice += 1
+        }
+      }
+      return outcome
+    }
+  }
+}
