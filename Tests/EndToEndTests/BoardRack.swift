@@ -102,7 +102,8 @@ final class BoardRack: Sendable {
       return make(generator.bytes(size - make([]).count))
     }
 
-    private static func put(_ dump: [UInt8], into ring: DumpRing?, on board: EmulatedBoard) -> Bool {
+    private static func put(_ dump: [UInt8], into ring: DumpRing?, on board: EmulatedBoard) -> Bool
+    {
       board.run {
         guard let ring, let slot = ring.makeReady(dumpsPerFingerprint: 3) else { return false }
         return dump.withUnsafeBytes { raw in
