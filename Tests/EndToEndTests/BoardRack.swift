@@ -33,13 +33,16 @@ final class BoardRack: Sendable {
   /// - Parameters:
   ///   - dumps: how many wait on each board, at most 7.
   ///   - size: bytes of each, at most a slot; its content is noise, as that of a sealed dump.
-  init(_ count: Int, dumps: Int, size: Int, in folder: TemporaryDirectory) throws {
+  ///   - chatter: lines that the first board writes on its console, as fast as the line takes them.
+  init(
+    _ count: Int, dumps: Int, size: Int, chatter: Int = 0, in folder: TemporaryDirectory
+  ) throws {
     var places: [Place] = []
     var boards: [RackBoard] = []
     for number in 1...count {
       let board = try RackBoard(
         seed: UInt64(number), dumps: dumps, size: size,
-        path: folder.file("board-\(number).sock").path)
+        path: folder.file("board-\(number).sock").path, chatter: number == 1 ? chatter : 0)
       boards.append(board)
       places.append(board.place)
     }
@@ -51,6 +54,12 @@ final class BoardRack: Sendable {
     }
   }
 
+  /// What a board that chatters writes in its line of this number, 1 KiB.
+  static func chatterLine(_ number: Int) -> String {
+    let head = "line \(number) "
+    return head + String(repeating: "~", count: 1022 - head.utf8.count) + "\r\n"
+  }
+
   /// Lets the boards' threads end.
   func close() { isOver.store(true, ordering: .relaxed) }
 
@@ -60,11 +69,14 @@ final class BoardRack: Sendable {
     private let board: EmulatedBoard
     private let listener: LineSocket
     private var agent: BootAgent
+    /// Console text still to be written, last line first.
+    private var unsaid: [String]
 
     /// Turns without a pause after something arrived: enough to send all that it can have asked for.
     private static let turnsWithoutPause = 64
 
-    init(seed: UInt64, dumps: Int, size: Int, path: String) throws {
+    init(seed: UInt64, dumps: Int, size: Int, path: String, chatter: Int) throws {
+      unsaid = (0..<chatter).reversed().map { BoardRack.chatterLine($0) }
       board = try EmulatedBoard(EmulatedBoard.Configuration(seed: seed))
       board.setFollowsRealTime(true)
       listener = try LineSocket(listeningAt: path)
@@ -119,7 +131,11 @@ final class BoardRack: Sendable {
         guard (try? board.attach(fileDescriptor: line.descriptor)) != nil else { return }
         var busy = Self.turnsWithoutPause
         while !isOver(), !line.hasEnded {
-          board.run { agent.step { _ in } }
+          board.run {
+            if var line = unsaid.popLast() { line.withUTF8 { agent.write($0) } }
+            agent.step { _ in }
+          }
+          if !unsaid.isEmpty { continue }
           if busy > 0 {
             busy -= 1
           } else if line.waitUntilReadable(within: .milliseconds(20)) {

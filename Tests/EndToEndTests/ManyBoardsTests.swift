@@ -22,23 +22,14 @@ extension StandTests {
       var stored: [String: Set<DumpKey>] = [:]
       var twice = 0
       var peakMemory = 0.0
+      /// The first board's console.
+      var console = ""
     }
 
     @Test(.timeLimit(.minutes(5)))
     func `64 boards are served alike, all dumps are stored, and memory stays bounded`() async throws
     {
-      let (outcome, places) = try await onThread {
-        try TemporaryDirectory.with { folder in
-          let rack = try BoardRack(
-            Self.boards, dumps: Self.dumpsEach, size: Self.dumpSize, in: folder)
-          defer { rack.close() }
-          return (try Self.drain(rack, in: folder), rack.places)
-        }
-      }
-      for place in places {
-        #expect(outcome.stored[place.device] == place.dumps, "\(place.address)")
-      }
-      #expect(outcome.twice == 0)
+      let outcome = try await Self.drainRack()
       let fairness = Self.unfairness(outcome.spooled)
       let uploads = Self.unfairness(outcome.uploaded)
       Figure.report("bridge.64.fairness", fairness)
@@ -49,14 +40,40 @@ extension StandTests {
       #expect(outcome.peakMemory <= Self.mostMemory)
     }
 
+    @Test(.timeLimit(.minutes(5)))
+    func `a board that chatters does not keep 63 others waiting and loses no line`() async throws {
+      let lines = 1_024
+      let outcome = try await Self.drainRack(chatter: lines)
+      #expect(Self.unfairness(outcome.spooled.dropFirst()) <= Self.mostUnfair)
+      #expect(outcome.console == (0..<lines).map(BoardRack.chatterLine).joined())
+    }
+
+    private static func drainRack(chatter: Int = 0) async throws -> Outcome {
+      let (outcome, places) = try await onThread {
+        try TemporaryDirectory.with { folder in
+          let rack = try BoardRack(
+            boards, dumps: dumpsEach, size: dumpSize, chatter: chatter, in: folder)
+          defer { rack.close() }
+          return (try drain(rack, chatter: chatter, in: folder), rack.places)
+        }
+      }
+      for place in places {
+        #expect(outcome.stored[place.device] == place.dumps, "\(place.address)")
+      }
+      #expect(outcome.twice == 0)
+      return outcome
+    }
+
     /// The slowest over the median.
-    private static func unfairness(_ times: [Double]) -> Double {
+    private static func unfairness(_ times: some Collection<Double>) -> Double {
       let sorted = times.sorted()
       guard let slowest = sorted.last, sorted.count > 1 else { return .infinity }
       return slowest / sorted[sorted.count / 2]
     }
 
-    private static func drain(_ rack: BoardRack, in folder: TemporaryDirectory) throws -> Outcome {
+    private static func drain(
+      _ rack: BoardRack, chatter: Int, in folder: TemporaryDirectory
+    ) throws -> Outcome {
       let desk = try Desk(in: folder)
       defer { desk.close() }
       try desk.startService()
@@ -68,14 +85,17 @@ extension StandTests {
       var events: [BridgeEvent] = []
       try bridge.wait(for: "\(total) uploads", within: .seconds(180)) { output, _ in
         // Counting is cheap, decoding is not.
-        guard output.components(separatedBy: #""event":"dump.uploaded""#).count > total else {
-          return false
-        }
+        guard output.components(separatedBy: #""event":"dump.uploaded""#).count > total,
+          chatter == 0 || output.contains("line \(chatter - 1) ")
+        else { return false }
         events = BridgeEvent.all(in: output)
         return true
       }
       var outcome = Outcome()
       outcome.peakMemory = try desk.peakMemory(of: bridge)
+      let first = rack.places.first?.address
+      outcome.console = events.filter { $0.event == .console && $0.board == first }
+        .compactMap(\.text).joined()
       let begin = events.first { $0.event == .boardConnected }?.time ?? .distantPast
       for place in rack.places {
         func last(_ name: BridgeEvent.Name) -> Double {
