@@ -160,6 +160,8 @@ let hostModules: [Target] = [
       "BoardHAL", "BoardHost", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat",
       "DumpRing", "LinkProtocol",
     ]),
+  module(
+    "MartletBenchKit", ["DumpFormat", "HostBridge", "LinkProtocol", "MartletTestKit", "ServiceAPI"]),
 ]
 
 let deviceTestDependencies: [Target.Dependency] = [
@@ -195,7 +197,7 @@ let testTargets: [Target] = [
     "EndToEndTests",
     [
       "BoardHAL", "BootAgent", "DumpFormat", "DumpRing", "HostBridge", "LinkProtocol",
-      "MartletTestKit", "ServiceAPI", grdb, httpClient,
+      "MartletBenchKit", "MartletTestKit", "ServiceAPI", grdb, httpClient,
     ]),
 ]
 

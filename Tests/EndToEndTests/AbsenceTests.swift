@@ -2,6 +2,7 @@
 
 import DumpFormat
 import Foundation
+import MartletBenchKit
 import MartletTestKit
 import Testing
 

@@ -6,6 +6,7 @@ import DumpFormat
 import DumpRing
 import Foundation
 import LinkProtocol
+import MartletBenchKit
 import MartletTestKit
 import Synchronization
 

@@ -3,6 +3,7 @@
 import DumpFormat
 import Foundation
 import HostBridge
+import MartletBenchKit
 import MartletTestKit
 import Testing
 

@@ -2,6 +2,7 @@
 
 import AsyncHTTPClient
 import Foundation
+import MartletBenchKit
 import MartletTestKit
 import NIOCore
 import ServiceAPI

@@ -1,21 +1,11 @@
-// What is where: dumps in the service, in the spool, and on the board.
+// What is where: dumps in the spool, and on the board.
 
 import DumpFormat
 import Foundation
 import GRDB
+import MartletBenchKit
 import MartletTestKit
 import ServiceAPI
-
-/// The part of `martlet dump list -o json` that tests look at.
-struct StoredDump: Decodable, Sendable {
-  var id: String
-  var deviceId: String
-  var bootCount: UInt32
-  var sequence: UInt32
-  var kind: String
-
-  var key: DumpKey { DumpKey(bootCount: bootCount, sequence: sequence) }
-}
 
 /// A row of the bridge's spool.
 struct SpoolRow: Sendable {
@@ -26,19 +16,6 @@ struct SpoolRow: Sendable {
 }
 
 extension Desk {
-  /// The dumps that the service holds.
-  func storedDumps() throws -> [StoredDump] {
-    let text = try martlet("dump", "list", "-o", "json")
-    return try JSONDecoder().decode([StoredDump].self, from: Data(text.utf8))
-  }
-
-  /// The bytes of a stored dump, as the operators' tool saves them.
-  func content(of dump: StoredDump) throws -> [UInt8] {
-    let file = folder.file("saved-\(dump.id).dump")
-    try martlet("dump", "save", dump.id, "--file", file.path)
-    return [UInt8](try Data(contentsOf: file))
-  }
-
   /// What the bridge's spool holds. Kill the bridge first.
   func spoolRows() throws -> [SpoolRow] {
     let file = spool + "/spool.sqlite"
@@ -83,13 +60,5 @@ extension Stand {
   /// Waits until the board was told that a dump is stored.
   func waitUntilTold(_ key: DumpKey) throws {
     try proxy.wait(for: "receipt of \(key)") { $0.told.contains(key) }
-  }
-
-  /// Waits until the service holds these dumps.
-  func waitUntilStored(_ keys: [DumpKey]) throws -> [StoredDump] {
-    try poll(for: "upload of \(keys)") {
-      let stored = try storedDumps()
-      return Set(stored.map(\.key)).isSuperset(of: keys) ? stored : nil
-    }
   }
 }

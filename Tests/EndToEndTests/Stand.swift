@@ -1,6 +1,7 @@
 // A bench in a folder: a desk with service and bridge, and one board in QEMU on its line.
 
 import Foundation
+import MartletBenchKit
 import MartletTestKit
 import ServiceAPI
 

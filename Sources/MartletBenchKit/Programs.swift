@@ -4,9 +4,9 @@ import Foundation
 import MartletTestKit
 
 /// The real programs, as this build made them.
-enum Programs {
+public enum Programs {
   /// `MARTLET_PRODUCTS`, or the folder of the test bundle: the build leaves both in one place.
-  static func url(_ name: String) throws -> URL {
+  public static func url(_ name: String) throws -> URL {
     let folders = [
       ProcessInfo.processInfo.environment["MARTLET_PRODUCTS"].map { URL(fileURLWithPath: $0) },
       Bundle.main.executableURL?.deletingLastPathComponent(),
@@ -28,7 +28,7 @@ enum Programs {
   }
 
   /// The demo firmware's ELF file.
-  static func firmware() throws -> URL {
+  public static func firmware() throws -> URL {
     let build = package.appendingPathComponent(".build-ast1030-evb")
     let places =
       ProcessInfo.processInfo.environment["MARTLET_FIRMWARE"].map { [URL(fileURLWithPath: $0)] }

@@ -9,22 +9,22 @@ import Synchronization
 /// Passes bytes between a board and whichever bridge is connected, and watches the frames.
 ///
 /// The board's end stays connected while bridges come and go, as a serial cable would.
-final class LineProxy: Sendable {
+public final class LineProxy: Sendable {
   /// What was seen so far.
-  struct Seen: Sendable {
+  public struct Seen: Sendable {
     /// Dumps of which the board confirmed that they are stored: it was told so and has let them go.
-    var told: Set<DumpKey> = []
+    public var told: Set<DumpKey> = []
     /// Bytes from the board, and DATA frames among them.
-    var bytes = 0
-    var dataFrames = 0
-    var bridges = 0
-    var hello: Hello?
-    var starts = 0
-    var text = ""
+    public var bytes = 0
+    public var dataFrames = 0
+    public var bridges = 0
+    public var hello: Hello?
+    public var starts = 0
+    public var text = ""
   }
 
   /// The address for `martlet-bridge --board`.
-  let address: String
+  public let address: String
   private let listener: LineSocket
   private let board: LineSocket
   private let bridge = Mutex<LineSocket?>(nil)
@@ -34,7 +34,7 @@ final class LineProxy: Sendable {
   /// - Parameters:
   ///   - board: the board's end of the line.
   ///   - path: where bridges connect.
-  init(board: LineSocket, listeningAt path: String) throws {
+  public init(board: LineSocket, listeningAt path: String) throws {
     self.board = board
     address = "unix:\(path)"
     listener = try LineSocket(listeningAt: path)
@@ -43,7 +43,7 @@ final class LineProxy: Sendable {
   }
 
   /// Ends both threads.
-  func close() {
+  public func close() {
     board.shutDown()
     listener.shutDown()
     bridge.withLock { $0?.shutDown() }
@@ -51,11 +51,11 @@ final class LineProxy: Sendable {
 
   // MARK: - What tests do
 
-  var current: Seen { seen.withLock { $0 } }
+  public var current: Seen { seen.withLock { $0 } }
 
   /// Waits until what was seen satisfies `condition`.
   @discardableResult
-  func wait(
+  public func wait(
     for what: String, within limit: Duration = .seconds(60), until condition: (Seen) -> Bool
   ) throws(ProcessFailure) -> Seen {
     let deadline = Date(timeIntervalSinceNow: limit / .seconds(1))
@@ -73,10 +73,10 @@ final class LineProxy: Sendable {
 
   /// Types a line on the board's console. The return in front ends what a frame that a reset cut in
   /// two may have left there as text.
-  func type(_ line: String) { board.write(Array("\r\(line)\r".utf8)) }
+  public func type(_ line: String) { board.write(Array("\r\(line)\r".utf8)) }
 
   /// Puts bytes on the line to the bridge, as a disturbance would.
-  func disturbBridge(_ bytes: [UInt8]) { _ = bridge.withLock { $0 }?.write(bytes) }
+  public func disturbBridge(_ bytes: [UInt8]) { _ = bridge.withLock { $0 }?.write(bytes) }
 
   // MARK: - Passing on
 

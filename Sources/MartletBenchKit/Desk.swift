@@ -10,8 +10,8 @@ import Synchronization
 ///
 /// Immutable but for what its lock guards. The calls block their thread: use them inside
 /// ``onThread(_:)``.
-class Desk: @unchecked Sendable {
-  let folder: TemporaryDirectory
+open class Desk: @unchecked Sendable {
+  public let folder: TemporaryDirectory
   private let serviceProgram: URL
   private let bridgeProgram: URL
   private let tool: URL
@@ -24,14 +24,14 @@ class Desk: @unchecked Sendable {
   }
 
   /// Service and bridge are started by ``startService(data:port:)`` and ``startBridge(at:_:)``.
-  init(in folder: TemporaryDirectory) throws {
+  public init(in folder: TemporaryDirectory) throws {
     self.folder = folder
     serviceProgram = try Programs.url("martlet-service")
     bridgeProgram = try Programs.url("martlet-bridge")
     tool = try Programs.url("martlet")
   }
 
-  func close() {
+  open func close() {
     killBridge()
     killService()
   }
@@ -39,13 +39,13 @@ class Desk: @unchecked Sendable {
   // MARK: - The service
 
   /// The service's address.
-  var address: String { "http://127.0.0.1:\(port)" }
+  public var address: String { "http://127.0.0.1:\(port)" }
 
   /// The port of the service that was started last.
-  var port: Int { running.withLock { $0.port } }
+  public var port: Int { running.withLock { $0.port } }
 
   /// Starts the service, on the port it had before if it had one.
-  func startService(data: String = "service", port: Int? = nil) throws {
+  public func startService(data: String = "service", port: Int? = nil) throws {
     let port = port ?? self.port
     let service = try ProcessChild(
       serviceProgram,
@@ -60,13 +60,13 @@ class Desk: @unchecked Sendable {
   }
 
   /// kill -9.
-  func killService() { running.withLock { $0.service }?.kill() }
+  public func killService() { running.withLock { $0.service }?.kill() }
 
   // MARK: - The bridge
 
   /// Starts the bridge for boards at these addresses.
   @discardableResult
-  func startBridge(at boards: [String], _ more: [String] = []) throws -> ProcessChild {
+  public func startBridge(at boards: [String], _ more: [String] = []) throws -> ProcessChild {
     let bridge = try ProcessChild(
       bridgeProgram,
       ["run"] + boards.flatMap { ["--board", $0] } + [
@@ -77,13 +77,13 @@ class Desk: @unchecked Sendable {
   }
 
   /// kill -9.
-  func killBridge() { running.withLock { $0.bridge }?.kill() }
+  public func killBridge() { running.withLock { $0.bridge }?.kill() }
 
   /// Waits until the bridge that runs now has told of something.
   ///
   /// - Returns: the first such event.
   @discardableResult
-  func waitForBridge(
+  public func waitForBridge(
     _ name: BridgeEvent.Name, where matches: (BridgeEvent) -> Bool = { _ in true }
   ) throws -> BridgeEvent {
     guard let bridge = running.withLock({ $0.bridge }) else {
@@ -99,10 +99,10 @@ class Desk: @unchecked Sendable {
   }
 
   /// The folder of the bridge's spool.
-  var spool: String { folder.file("spool").path }
+  public var spool: String { folder.file("spool").path }
 
   /// Whether some file of the spool holds this text. Kill the bridge first.
-  func spoolBytes(containing text: String) throws -> Bool {
+  public func spoolBytes(containing text: String) throws -> Bool {
     try FileManager.default.contentsOfDirectory(atPath: spool).contains { name in
       try Data(contentsOf: URL(fileURLWithPath: spool + "/" + name)).range(of: Data(text.utf8))
         != nil
@@ -115,13 +115,13 @@ class Desk: @unchecked Sendable {
   ///
   /// - Throws: ``ProcessFailure`` with its words when it does not exit with `code`.
   @discardableResult
-  func martlet(_ arguments: String..., exit code: Int32 = 0) throws -> String {
+  public func martlet(_ arguments: String..., exit code: Int32 = 0) throws -> String {
     try martlet(arguments, exit: code)
   }
 
   /// Runs `martlet` and returns what it printed.
   @discardableResult
-  func martlet(_ arguments: [String], exit code: Int32 = 0) throws -> String {
+  public func martlet(_ arguments: [String], exit code: Int32 = 0) throws -> String {
     let child = try ProcessChild(
       tool, arguments,
       environment: [
@@ -137,28 +137,28 @@ class Desk: @unchecked Sendable {
   }
 
   /// Makes catalog, product and device group.
-  func makeGroup() throws {
+  public func makeGroup() throws {
     try martlet("catalog", "create", "--name", "bench")
     try martlet("product", "create", "--product", "DW100")
     try martlet("device-group", "create", "--product", "DW100", "--device-group", "Field")
   }
 
   /// Claims devices into the group.
-  func claim(_ devices: [String]) throws {
+  public func claim(_ devices: [String]) throws {
     try martlet(
       ["device", "claim", "--product", "DW100", "--device-group", "Field"]
         + devices.flatMap { ["--device", $0] })
   }
 
   /// Gives or revokes the group's consent.
-  func setConsent(_ consent: CrashDumpsCollection) throws {
+  public func setConsent(_ consent: CrashDumpsCollection) throws {
     try martlet(
       "device-group", "update", "--product", "DW100", "--device-group", "Field",
       "--allow-crash-dumps-collection", consent.rawValue)
   }
 
   /// The most memory that a program has had resident, MiB (proc(5), VmHWM).
-  func peakMemory(of child: ProcessChild) throws -> Double {
+  public func peakMemory(of child: ProcessChild) throws -> Double {
     let status = try String(contentsOfFile: "/proc/\(child.identifier)/status", encoding: .utf8)
     let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
     guard let kibibytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first,
@@ -170,13 +170,13 @@ class Desk: @unchecked Sendable {
 
 extension BridgeEvent {
   /// The events in what a bridge printed; one that was killed may have left half a line.
-  static func all(in output: String) -> [BridgeEvent] {
+  public static func all(in output: String) -> [BridgeEvent] {
     output.split(separator: "\n").compactMap { try? BridgeEvent(line: Data($0.utf8)) }
   }
 }
 
 /// Asks again until there is an answer, for programs that say nothing when they are done.
-func poll<Answer>(
+public func poll<Answer>(
   for what: String, within limit: Duration = .seconds(60), _ answer: () throws -> Answer?
 ) throws -> Answer {
   let deadline = ContinuousClock.now + limit
