@@ -32,6 +32,17 @@ extension EmulatedBoard {
     _ = martlet_host_serial_set_capacity(board, toHost, toBoard)
   }
 
+  /// Paces the line in the board's own time, with the FIFOs of a UART at the board's end: its writes
+  /// are partial once one is full, and what arrives while the other is full is lost and counted in
+  /// `counters.overruns`.
+  ///
+  /// - Parameters:
+  ///   - baud: bits a second, 10 to a byte; 0 ends pacing.
+  ///   - fifo: bytes of each FIFO; a 16550 has 16.
+  public func setBaud(_ baud: UInt32, fifo: UInt32 = 16) {
+    _ = martlet_host_serial_set_baud(board, baud, fifo)
+  }
+
   /// Connects the line to a socket, pipe or tty instead of the queues. The descriptor is
   /// duplicated: the caller may close its own.
   ///

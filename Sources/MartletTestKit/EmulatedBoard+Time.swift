@@ -21,7 +21,8 @@ extension EmulatedBoard {
     martlet_host_jump_clock(board, duration.microseconds, UInt64(max(0, read)))
   }
 
-  /// Whether flash operations take the time the datasheet gives: 0.4 ms a page, 45 ms a sector.
+  /// Whether flash operations take the time the datasheet gives: 0.4 ms a page, 45 ms a sector,
+  /// 0.16 us a byte read.
   public func setFlashTakesTime(_ on: Bool) {
     martlet_host_set_auto_advance(board, on)
   }

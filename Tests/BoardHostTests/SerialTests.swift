@@ -96,6 +96,43 @@ import Testing
     #expect(throws: EmulatedBoardError.self) { try board.attach(fileDescriptor: 1 << 20) }
   }
 
+  @Test func `a paced line passes bytes at its rate through FIFOs that overrun`() throws {
+    let board = try EmulatedBoard()
+    // 10 us a byte.
+    board.setBaud(1_000_000, fifo: 16)
+    board.run {
+      #expect(write([UInt8](0..<40)) == 16, "the FIFO is full")
+      #expect(board.receive() == [])
+      board.advance(by: .microseconds(25))
+      #expect(board.receive() == [0, 1])
+      #expect(write([UInt8](16..<40)) == 2)
+      board.advance(by: .microseconds(15))
+      #expect(board.receive() == [2, 3])
+      board.advance(by: .seconds(1))
+      #expect(board.receive() == [UInt8](4..<18))
+      // An idle line does not save time up.
+      _ = write([1, 2])
+      #expect(board.receive() == [])
+      board.advance(by: .microseconds(20))
+      #expect(board.receive() == [1, 2])
+
+      #expect(board.send([UInt8](0..<40)) == 40)
+      #expect(readLine(99) == [])
+      board.advance(by: .microseconds(50))
+      #expect(readLine(99) == [0, 1, 2, 3, 4])
+      board.advance(by: .microseconds(200))
+      #expect(readLine(99) == [UInt8](5..<21))
+      board.advance(by: .microseconds(150))
+      #expect(readLine(99) == [UInt8](25..<40))
+      #expect(board.counters.overruns == 4)
+    }
+    board.warmReset()
+    board.run { #expect(readLine(9) == []) }
+    board.setBaud(0)
+    board.run { _ = write([7]) }
+    #expect(board.receive() == [7])
+  }
+
   private func socketPair() throws -> (board: Int32, host: Int32) {
     var pair: [Int32] = [-1, -1]
     #if canImport(Glibc)

@@ -49,6 +49,7 @@ martlet_host_config martlet_host_default_config(void) {
       .to_board_capacity = 4096,
       .page_program_us = 400,
       .sector_erase_us = 45000,
+      .read_byte_ns = 160, /* one bit wide at 50 MHz */
       .seed = 1,
       .has_entropy = true,
       .has_watchdog = true,

@@ -272,6 +272,11 @@ martlet_hal_status martlet_hal_flash_read(uint32_t offset, void *buffer, uint32_
   martlet_host_board *board = martlet_host_enter_current();
   if (!board) return MARTLET_HAL_FAILED;
   martlet_hal_status status = read_cells(board, offset, buffer, length);
+  if (board->auto_advance && status == MARTLET_HAL_OK) {
+    board->read_ns += (uint64_t)length * board->config.read_byte_ns;
+    martlet_host_pass_time(board, board->read_ns / 1000u);
+    board->read_ns %= 1000u;
+  }
   martlet_host_leave(board);
   return status;
 }

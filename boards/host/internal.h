@@ -47,6 +47,7 @@ struct martlet_host_board {
   uint64_t cut_left; /* cut points until the power goes; 0: never */
   martlet_host_torn cut_torn;
   bool cut_page;
+  uint64_t read_ns; /* time of reads that did not fill a microsecond yet */
   uint64_t fault_left[MARTLET_FAULT_KINDS];
   martlet_stuck_byte stuck[MARTLET_STUCK_MAX];
   uint32_t stuck_count;
@@ -75,6 +76,13 @@ struct martlet_host_board {
   /* Serial line. */
   martlet_queue to_host;
   martlet_queue to_board;
+  /* A paced line: what the UART holds for either way, the time of a byte (0: not paced), and when
+   * the next byte is through. */
+  martlet_queue send_fifo;
+  martlet_queue receive_fifo;
+  uint64_t byte_ns;
+  uint64_t sent_at;
+  uint64_t received_at;
   int descriptor;
   bool descriptor_is_socket;
 

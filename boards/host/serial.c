@@ -94,6 +94,57 @@ bool martlet_host_serial_attach(martlet_host_board *board, int descriptor) {
   return ok;
 }
 
+/* ---- Pace ---------------------------------------------------------------------------------- */
+
+/* What a UART has when it has no FIFO worth the name. */
+enum { LEAST_FIFO = 1, BITS_PER_BYTE = 10 };
+
+static uint64_t now_ns(const martlet_host_board *board) { return board->elapsed * 1000u; }
+
+/* Moves one byte from a queue to another. False when there is none. */
+static bool move_byte(martlet_queue *from, martlet_queue *to, bool *lost) {
+  uint8_t byte;
+  if (queue_take(from, &byte, 1) == 0) return false;
+  *lost = queue_put(to, &byte, 1) == 0;
+  return true;
+}
+
+/* Lets the bytes that are through by now arrive at either end of a paced line. */
+static void catch_up_line(martlet_host_board *board) {
+  if (board->byte_ns == 0) return;
+  uint64_t now = now_ns(board);
+  bool lost = false;
+  while (board->sent_at <= now && board->to_host.count < board->to_host.capacity &&
+         move_byte(&board->send_fifo, &board->to_host, &lost))
+    board->sent_at += board->byte_ns;
+  while (board->received_at <= now && move_byte(&board->to_board, &board->receive_fifo, &lost)) {
+    board->received_at += board->byte_ns;
+    if (lost) board->counters.overruns++;
+  }
+}
+
+/* Puts bytes at the begin of a paced way, which takes the first of them at once if it was idle. */
+static size_t put_paced(martlet_host_board *board, martlet_queue *way, uint64_t *through_at,
+                        const uint8_t *bytes, size_t length) {
+  uint64_t first = now_ns(board) + board->byte_ns;
+  if (way->count == 0 && *through_at < first) *through_at = first;
+  return queue_put(way, bytes, length);
+}
+
+bool martlet_host_serial_set_baud(martlet_host_board *board, uint32_t baud, uint32_t fifo) {
+  if (!martlet_host_enter(board)) return false;
+  catch_up_line(board);
+  size_t depth = fifo < LEAST_FIFO ? LEAST_FIFO : fifo;
+  bool ok = queue_resize(&board->send_fifo, depth) && queue_resize(&board->receive_fifo, depth);
+  if (ok) {
+    board->byte_ns = baud == 0 ? 0 : BITS_PER_BYTE * 1000000000ull / baud;
+    board->sent_at = board->received_at = now_ns(board) + board->byte_ns;
+    board->send_fifo.count = board->receive_fifo.count = 0;
+  }
+  martlet_host_leave(board);
+  return ok;
+}
+
 /* ---- Life ---------------------------------------------------------------------------------- */
 
 const char *martlet_host_make_serial(martlet_host_board *board) {
@@ -106,11 +157,16 @@ void martlet_host_free_serial(martlet_host_board *board) {
   if (board->descriptor >= 0) close(board->descriptor);
   free(board->to_host.bytes);
   free(board->to_board.bytes);
+  free(board->send_fifo.bytes);
+  free(board->receive_fifo.bytes);
 }
 
 void martlet_host_clear_line(martlet_host_board *board) {
   /* What came in before the start went by a receiver that was not there. */
   board->to_board.count = 0;
+  /* Time begins anew, and a UART forgets. */
+  board->send_fifo.count = board->receive_fifo.count = 0;
+  board->sent_at = board->received_at = 0;
   uint8_t lost[256];
   if (board->descriptor >= 0)
     while (descriptor_take(board, lost, sizeof lost) > 0) {
@@ -131,9 +187,15 @@ size_t martlet_hal_serial_write(const uint8_t *bytes, size_t length) {
   martlet_host_board *board = martlet_host_enter_current();
   if (!board) return 0;
   size_t taken = 0;
-  if (martlet_host_admits(board, false) && bytes && length > 0)
-    taken = board->descriptor >= 0 ? descriptor_put(board, bytes, length)
-                                   : queue_put(&board->to_host, bytes, length);
+  catch_up_line(board);
+  if (martlet_host_admits(board, false) && bytes && length > 0) {
+    if (board->descriptor >= 0)
+      taken = descriptor_put(board, bytes, length);
+    else if (board->byte_ns > 0)
+      taken = put_paced(board, &board->send_fifo, &board->sent_at, bytes, length);
+    else
+      taken = queue_put(&board->to_host, bytes, length);
+  }
   martlet_host_leave(board);
   return taken;
 }
@@ -142,9 +204,12 @@ size_t martlet_hal_serial_read(uint8_t *buffer, size_t capacity) {
   martlet_host_board *board = martlet_host_enter_current();
   if (!board) return 0;
   size_t taken = 0;
-  if (martlet_host_admits(board, false) && buffer && capacity > 0)
+  catch_up_line(board);
+  if (martlet_host_admits(board, false) && buffer && capacity > 0) {
+    martlet_queue *queue = board->byte_ns > 0 ? &board->receive_fifo : &board->to_board;
     taken = board->descriptor >= 0 ? descriptor_take(board, buffer, capacity)
-                                   : queue_take(&board->to_board, buffer, capacity);
+                                   : queue_take(queue, buffer, capacity);
+  }
   martlet_host_leave(board);
   return taken;
 }
@@ -154,13 +219,16 @@ size_t martlet_hal_serial_read(uint8_t *buffer, size_t capacity) {
 size_t martlet_host_serial_send(martlet_host_board *board, const uint8_t *bytes, size_t length) {
   if (!bytes || !martlet_host_enter(board)) return 0;
   size_t taken = length;
-  if (board->state == MARTLET_HOST_RUNNING) taken = queue_put(&board->to_board, bytes, length);
+  catch_up_line(board);
+  if (board->state == MARTLET_HOST_RUNNING)
+    taken = put_paced(board, &board->to_board, &board->received_at, bytes, length);
   martlet_host_leave(board);
   return taken;
 }
 
 size_t martlet_host_serial_receive(martlet_host_board *board, uint8_t *buffer, size_t capacity) {
   if (!buffer || !martlet_host_enter(board)) return 0;
+  catch_up_line(board);
   size_t taken = queue_take(&board->to_host, buffer, capacity);
   martlet_host_leave(board);
   return taken;
@@ -168,6 +236,7 @@ size_t martlet_host_serial_receive(martlet_host_board *board, uint8_t *buffer, s
 
 size_t martlet_host_serial_waiting(martlet_host_board *board) {
   if (!martlet_host_enter(board)) return 0;
+  catch_up_line(board);
   size_t count = board->to_host.count;
   martlet_host_leave(board);
   return count;

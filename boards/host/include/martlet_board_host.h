@@ -44,6 +44,8 @@ typedef struct martlet_host_config {
   /* What auto-advance counts for one page programmed and one sector erased, microseconds. */
   uint32_t page_program_us;
   uint32_t sector_erase_us;
+  /* And for one byte read, nanoseconds. */
+  uint32_t read_byte_ns;
   /* Everything that is left to chance follows from it. */
   uint64_t seed;
   bool has_entropy;
@@ -123,6 +125,8 @@ typedef struct MARTLET_NAME("HostBoardCounters") martlet_host_counters {
   uint64_t refused;
   /* Operations refused because the fault context may not use them. */
   uint64_t context_violations MARTLET_NAME("contextViolations");
+  /* Bytes of the host that a paced line lost because nobody took them from the UART in time. */
+  uint64_t overruns;
   /* Times at which guarded memory was found changed without an open, or left open, or closed with
    * a token that was not the last one given: what faults, hangs or goes unprotected on a board. */
   uint64_t guard_violations MARTLET_NAME("guardViolations");
@@ -277,6 +281,13 @@ size_t martlet_host_serial_waiting(martlet_host_board *board);
 /* Changes the line's capacities. Bytes under way are kept. False when memory is short. */
 bool martlet_host_serial_set_capacity(martlet_host_board *board, uint32_t to_host,
                                       uint32_t to_board);
+
+/* Paces the line: a byte takes 10 bits of `baud` each way, and the UART has FIFOs of `fifo` bytes.
+ * Writes are partial once the send FIFO is full, and what arrives while the receive FIFO is full is
+ * lost and counted in overruns. What the host sends waits in the queue to the board until its time
+ * comes. Passes with the board's time; a `baud` of 0 ends it. What the FIFOs held is dropped. A
+ * descriptor is never paced. False when memory is short. */
+bool martlet_host_serial_set_baud(martlet_host_board *board, uint32_t baud, uint32_t fifo);
 
 /* Connects the line to a socket, pipe or tty instead of the queues; -1 disconnects. The descriptor
  * is duplicated, and made non-blocking unless it is a socket. False when it cannot be. */
