@@ -12,7 +12,7 @@ BOARD ?= ast1030-evb
 FUZZ_SECONDS ?= 30
 FUZZ_SECONDS_IN_TEST ?= 5
 
-.PHONY: help setup build firmware figures demo test check size cost campaign fuzz clean
+.PHONY: help setup build firmware figures demo test hil check size cost campaign fuzz clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -37,8 +37,18 @@ test: setup firmware ## run every test, with warnings as errors
 	@scripts/fuzz $(FUZZ_SECONDS_IN_TEST)
 	@echo "test: building programs and tests (the first time takes some minutes)"
 	@swift build --build-tests
+	@scripts/hil
 	@echo "test: running the tests"
 	@swift test --skip-build --disable-xctest
+
+# Here a BOARD on the command line is the USB serial number of a board on this desk.
+hil: desk_board := $(if $(filter command%,$(origin BOARD)),$(BOARD))
+hil: setup ## run the bench, emulated; BOARD=<USB serial number>: with that board
+	@if [ -z "$(desk_board)" ]; then scripts/firmware && scripts/hil; fi
+	@echo "hil: building the tests"
+	@MARTLET_TESTS=HILTests swift build --build-tests
+	@echo "hil: running the scenarios on $(or $(desk_board),emulated boards)"
+	@MARTLET_TESTS=HILTests MARTLET_HIL_BOARD=$(desk_board) swift test --skip-build --disable-xctest --filter HILTests
 
 check: firmware figures ## check formatting, the firmware's symbols, its size and its cost
 	@scripts/check $(BOARD)

@@ -199,6 +199,8 @@ let testTargets: [Target] = [
       "BoardHAL", "BootAgent", "DumpFormat", "DumpRing", "HostBridge", "LinkProtocol",
       "MartletBenchKit", "MartletTestKit", "ServiceAPI", grdb, httpClient,
     ]),
+  tests(
+    "HILTests", ["DumpFormat", "HostBridge", "MartletBenchKit", "MartletTestKit", "ServiceAPI"]),
 ]
 
 /// `MARTLET_TESTS=A,B` keeps those test targets alone, for a quick turn on one module; when they need

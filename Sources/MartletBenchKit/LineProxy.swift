@@ -18,6 +18,8 @@ public final class LineProxy: Sendable {
     public var bytes = 0
     public var dataFrames = 0
     public var bridges = 0
+    /// Whether a bridge is connected now.
+    public var isConnected = false
     public var hello: Hello?
     public var starts = 0
     public var text = ""
@@ -29,7 +31,22 @@ public final class LineProxy: Sendable {
   private let board: LineSocket
   private let bridge = Mutex<LineSocket?>(nil)
   private let seen = Mutex(Seen())
+  private let hold = Mutex<Hold?>(nil)
   private let changed = NSCondition()
+
+  /// Where the line stops passing on what the board sends.
+  private struct Hold {
+    /// The boot that comes first: one after this.
+    var boot: UInt32
+    /// How many bytes behind its HELLO, and the place of that on the line once it is known.
+    var distance: Int
+    var place: Int?
+    var isReached = false
+    /// What becomes of the bytes behind it, once the line may go on.
+    var ending: Ending?
+
+    enum Ending { case passed, lost }
+  }
 
   /// - Parameters:
   ///   - board: the board's end of the line.
@@ -78,6 +95,65 @@ public final class LineProxy: Sendable {
   /// Puts bytes on the line to the bridge, as a disturbance would.
   public func disturbBridge(_ bytes: [UInt8]) { _ = bridge.withLock { $0 }?.write(bytes) }
 
+  // MARK: - Holding the line
+
+  /// Lets the line stop in the middle: of the boot behind `boot` the bridge gets `bytes` and no more
+  /// until ``release()``. The board goes on; what it sends waits.
+  public func holdLine(afterBoot boot: UInt32, bytes: Int) {
+    hold.withLock { $0 = Hold(boot: boot, distance: bytes) }
+  }
+
+  /// Waits until the line has stopped.
+  public func waitUntilHeld() throws(ProcessFailure) {
+    try wait(for: "byte at which the line stops") { _ in hold.withLock { $0?.isReached ?? true } }
+  }
+
+  /// Lets the line go on.
+  ///
+  /// - Parameter losing: whether what the board sent and the bridge did not get is lost. Pause the
+  ///   board first.
+  public func release(losing: Bool = false) {
+    while losing, board.waitUntilReadable(within: .zero), !board.read().isEmpty {}
+    hold.withLock { held in
+      if held?.isReached == true {
+        if held?.ending == nil { held?.ending = losing ? .lost : .passed }
+      } else {
+        held = nil
+      }
+    }
+    changed.withLock { changed.broadcast() }
+  }
+
+  /// How many of these bytes, the last of `total`, may pass before the line stops.
+  private func allowance(of count: Int, _ total: Int) -> Int? {
+    let boot = current.hello?.bootCount ?? 0
+    return hold.withLock { hold in
+      guard var held = hold, !held.isReached, boot > held.boot else { return nil }
+      held.place = held.place ?? total + held.distance
+      defer { hold = held }
+      guard let place = held.place, place < total else { return nil }
+      return max(0, count - (total - place))
+    }
+  }
+
+  /// Stops here until somebody lets the line go on.
+  ///
+  /// - Returns: whether what was not passed on is still to be.
+  private func stop() -> Bool {
+    hold.withLock { $0?.isReached = true }
+    changed.lock()
+    defer { changed.unlock() }
+    changed.broadcast()
+    while true {
+      let ending = hold.withLock { held in
+        defer { if held?.ending != nil { held = nil } }
+        return held?.ending
+      }
+      if let ending { return ending == .passed }
+      changed.wait()
+    }
+  }
+
   // MARK: - Passing on
 
   private func passFromBoard() {
@@ -87,20 +163,33 @@ public final class LineProxy: Sendable {
       if bytes.isEmpty { return }
       // The frames first: what the bridge is killed for must be on record before it can act on it.
       note(bytes, inbox)
-      _ = bridge.withLock { $0 }?.write(bytes)
+      pass(bytes)
     }
+  }
+
+  private func pass(_ bytes: [UInt8]) {
+    guard let first = allowance(of: bytes.count, current.bytes) else {
+      _ = bridge.withLock { $0 }?.write(bytes)
+      return
+    }
+    _ = bridge.withLock { $0 }?.write(Array(bytes.prefix(first)))
+    if stop() { _ = bridge.withLock { $0 }?.write(Array(bytes.dropFirst(first))) }
   }
 
   private func passFromBridges() {
     while let connection = try? listener.accept(within: .seconds(600)) {
       bridge.withLock { $0 = connection }
-      update { $0.bridges += 1 }
+      update {
+        $0.bridges += 1
+        $0.isConnected = true
+      }
       while true {
         let bytes = connection.read()
         if bytes.isEmpty { break }
         board.write(bytes)
       }
       bridge.withLock { $0 = nil }
+      update { $0.isConnected = false }
     }
   }
 

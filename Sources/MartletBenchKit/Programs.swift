@@ -22,7 +22,8 @@ public enum Programs {
       remedy: "Run `swift build` first, or name the folder in MARTLET_PRODUCTS")
   }
 
-  private static var package: URL {
+  /// The folder of the package.
+  public static var package: URL {
     URL(fileURLWithPath: #filePath)
       .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
   }

@@ -107,6 +107,25 @@ public final class QEMUBoard: Sendable {
     }
   }
 
+  /// Stops the processor where it stands. What it sent is on its line.
+  public func pause() throws(ProcessFailure) { try command("stop", answer: "paused") }
+
+  /// Presses the reset button: nothing that RAM keeps over a reset is lost. A paused board goes on.
+  public func pressReset() throws(ProcessFailure) {
+    try command("system_reset\ncont", answer: "running")
+  }
+
+  /// Tells QEMU's monitor to do something and waits for the state that it leaves the board in.
+  private func command(_ words: String, answer: String) throws(ProcessFailure) {
+    let child = child.withLock { $0 }
+    guard let child else { throw ProcessFailure(.ended, "the board is off") }
+    let before = child.output.utf8.count
+    child.write("\(words)\ninfo status\n")
+    try child.wait(for: "\(answer) board") { output, _ in
+      output.utf8.count > before && output.dropFirst(before).contains("VM status: \(answer)")
+    }
+  }
+
   /// kill -9, and waits until QEMU is gone. What the board wrote to flash last may be missing.
   public func kill() {
     child.withLock { child in

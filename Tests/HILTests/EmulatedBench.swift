@@ -1,0 +1,144 @@
+// The bench that every test run has: boards in one emulator each, the bridge in another with Linux.
+
+import Foundation
+import MartletBenchKit
+import MartletTestKit
+import Synchronization
+
+/// Boards in QEMU behind emulated FTDI adapters, which are plugged into a ``Guest`` that runs the bridge.
+///
+/// A proxy stands on the line between board and adapter: it loses what a board sends while it is
+/// unplugged, and stops a transfer at a byte that the scenario names.
+final class EmulatedBench: Bench {
+  let desk: Desk
+  let serials = ["MRT0001", "MRT0002"]
+  var events: EventLog { guest.events }
+  private let guest: Guest
+  private let boards: [String: EmulatedPlace]
+  private let bridge = Mutex<String?>(nil)
+
+  /// Bytes behind the HELLO of a boot with a dump at which a transfer is under way, and far from done:
+  /// consent and offer take less, a dump takes 4 KiB at least.
+  private static let middle = 2500
+
+  /// Boots everything and plugs the boards in.
+  init(in folder: TemporaryDirectory, logs: URL) throws {
+    desk = try Desk(in: folder)
+    try desk.startService()
+    guest = try Guest(kit: Self.kit, in: folder, logs: logs)
+    let firmware = try Programs.firmware()
+    boards = try Dictionary(
+      uniqueKeysWithValues: serials.map {
+        ($0, try EmulatedPlace($0, firmware: firmware, in: folder))
+      })
+    for serial in serials { try plug(serial) }
+  }
+
+  /// Where scripts/hil leaves kernel and initramfs.
+  static let kit =
+    ProcessInfo.processInfo.environment["MARTLET_HIL"].map { URL(fileURLWithPath: $0) }
+    ?? Programs.package.appendingPathComponent(".build/hil")
+
+  func close() {
+    guest.close()
+    for board in boards.values { board.close() }
+    desk.close()
+  }
+
+  // MARK: - The bridge
+
+  func startBridge(for serials: [String]) throws {
+    let boards = serials.map { "--board \(address(of: $0))" }.joined(separator: " ")
+    // The new line ends what a bridge that was killed may have left half written.
+    let identifier = try guest.run(
+      """
+      echo >$events; martlet-bridge run \(boards) --service http://10.0.2.2:\(desk.port) \
+      --spool /root/spool --lease-interval 1 --events $events >/dev/null 2>>$log & echo $!
+      """)
+    bridge.withLock { $0 = identifier.trimmingCharacters(in: .whitespacesAndNewlines) }
+  }
+
+  func killBridge() throws {
+    guard let identifier = bridge.withLock({ $0.take() }) else { return }
+    try guest.run("kill -9 \(identifier); wait \(identifier); true")
+  }
+
+  func openHandles() throws -> [String] {
+    let identifier = bridge.withLock { $0 } ?? "none"
+    let text = try guest.run("for fd in /proc/\(identifier)/fd/*; do readlink $fd; done")
+    return text.split(separator: "\n").map(String.init)
+  }
+
+  // MARK: - Plugs
+
+  func unplug(_ serial: String) throws {
+    let board = try place(serial)
+    try guest.unplug(serial)
+    try board.proxy.wait(for: "end of the adapter") { !$0.isConnected }
+  }
+
+  func plug(_ serial: String) throws {
+    let board = try place(serial)
+    try guest.plug(serial, line: board.line)
+    try board.proxy.wait(for: "adapter") { $0.isConnected }
+  }
+
+  private func place(_ serial: String) throws(ProcessFailure) -> EmulatedPlace {
+    guard let board = boards[serial] else {
+      throw ProcessFailure(.missing, "there is no board \(serial)")
+    }
+    return board
+  }
+
+  // MARK: - Boards
+
+  func type(_ line: String, on serial: String) throws { try place(serial).proxy.type(line) }
+
+  func crash(_ serial: String, _ command: String, during trouble: () throws -> Void) throws {
+    let board = try place(serial)
+    let boot = board.proxy.current.hello?.bootCount ?? 0
+    board.startsBefore.withLock { $0 = board.proxy.current.starts }
+    board.proxy.holdLine(afterBoot: boot, bytes: Self.middle)
+    defer { board.proxy.release() }
+    board.proxy.type(command)
+    try board.proxy.waitUntilHeld()
+    try trouble()
+  }
+
+  func reset(_ serial: String) throws {
+    let place = try place(serial)
+    try place.board.pause()
+    place.proxy.release(losing: true)
+    try place.board.pressReset()
+  }
+
+  func waitForApplication(on serial: String) throws {
+    let place = try place(serial)
+    let before = place.startsBefore.withLock { $0 }
+    try place.proxy.wait(for: "application") { $0.starts > before }
+  }
+}
+
+/// One board and the line to its adapter.
+private final class EmulatedPlace: Sendable {
+  let board: QEMUBoard
+  let proxy: LineProxy
+  /// Where the adapter connects.
+  let line: String
+  /// How often the application had started when the board was last crashed.
+  let startsBefore = Mutex(0)
+
+  init(_ serial: String, firmware: URL, in folder: TemporaryDirectory) throws {
+    board = try QEMUBoard(firmware: firmware, in: folder, name: serial)
+    let inner = folder.file("\(serial).board").path
+    line = folder.file("\(serial).line").path
+    let listener = try LineSocket(listeningAt: inner)
+    try board.start(connectingTo: inner)
+    proxy = try LineProxy(board: try listener.accept(within: .seconds(20)), listeningAt: line)
+  }
+
+  func close() {
+    board.kill()
+    proxy.close()
+  }
+}
