@@ -181,7 +181,7 @@ public final class BoardConversation {
   }
 
   func say(_ text: [UInt8]) {
-    if !text.isEmpty { actions.append(.console(text)) }
+    if !text.isEmpty { actions.append(.console(text, began: console.began)) }
   }
 
   func warn(_ text: String) { actions.append(.warning(text)) }

@@ -45,7 +45,7 @@ public actor BoardSession {
   let parts: BridgeParts
   let log: Logger
   let conversation: BoardConversation
-  private let console: @Sendable ([UInt8]) -> Void
+  private let console: ConsoleSink
   private nonisolated let timer = Doorbell()
   /// What the timer sleeps towards.
   private var armed: Duration?
@@ -76,11 +76,11 @@ public actor BoardSession {
     case keep(String, [CrashCount])
   }
 
-  /// - Parameter console: takes the board's console text, in whole lines where there are ends.
+  /// - Parameter console: takes the board's console text.
   public init(
     address: BoardAddress, parts: BridgeParts,
     settings: ConversationSettings = ConversationSettings(),
-    console: @escaping @Sendable ([UInt8]) -> Void = { _ in }
+    console: @escaping ConsoleSink = { _ in }
   ) {
     self.address = address
     self.parts = parts
@@ -197,7 +197,7 @@ public actor BoardSession {
     for action in actions {
       switch action {
       case .send(let bytes): enqueue(bytes)
-      case .console(let text): show(text)
+      case .console(let text, let began): show(text, began: began)
       case .hello(let hello): note(hello)
       case .leaseWanted(let wish): ask(for: wish)
       case .leaseAnswered(let status, let isAllowed): note(status, isAllowed: isAllowed)
@@ -236,8 +236,11 @@ public actor BoardSession {
     leaseWords = words
   }
 
-  private func show(_ text: [UInt8]) {
-    console(text)
+  private func show(_ text: [UInt8], began: Duration) {
+    let time = Date()
+    let age = max(.zero, parts.clock.now - began)
+    console(
+      ConsoleText(bytes: text, began: time.addingTimeInterval(-(age / .seconds(1))), time: time))
     emit(.console) { $0.text = String(decoding: text, as: UTF8.self) }
   }
 }

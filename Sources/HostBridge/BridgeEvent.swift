@@ -83,7 +83,7 @@ public struct BridgeEvent: Codable, Equatable, Sendable {
   }
 
   /// The event with more of its fields set.
-  func with(_ change: (inout BridgeEvent) -> Void) -> BridgeEvent {
+  public func with(_ change: (inout BridgeEvent) -> Void) -> BridgeEvent {
     var event = self
     change(&event)
     return event
@@ -109,11 +109,12 @@ public struct BridgeEvent: Codable, Equatable, Sendable {
 public typealias BridgeEventSink = @Sendable (BridgeEvent) -> Void
 
 extension Date.ISO8601FormatStyle {
-  fileprivate static var milliseconds: Self { Self(includingFractionalSeconds: true) }
+  /// `2026-01-31T09:15:00.250Z`, as everything that the bridge writes has it.
+  static var milliseconds: Self { Self(includingFractionalSeconds: true) }
 }
 
 extension JSONEncoder.DateEncodingStrategy {
-  fileprivate static var iso8601WithMilliseconds: Self {
+  static var iso8601WithMilliseconds: Self {
     .custom { date, encoder in
       var container = encoder.singleValueContainer()
       try container.encode(date.formatted(Date.ISO8601FormatStyle.milliseconds))
@@ -122,7 +123,7 @@ extension JSONEncoder.DateEncodingStrategy {
 }
 
 extension JSONDecoder.DateDecodingStrategy {
-  fileprivate static var iso8601WithMilliseconds: Self {
+  static var iso8601WithMilliseconds: Self {
     .custom { decoder in
       let text = try decoder.singleValueContainer().decode(String.self)
       return try Date.ISO8601FormatStyle.milliseconds.parse(text)

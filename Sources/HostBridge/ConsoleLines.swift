@@ -12,6 +12,9 @@ public struct ConsoleLines: Sendable {
 
   private var held: [UInt8] = []
 
+  /// When the first byte came of the text that was returned last.
+  public private(set) var began: Duration = .zero
+
   /// When ``flush()`` is due, or `nil` when nothing is held.
   public private(set) var deadline: Duration?
 
@@ -19,6 +22,7 @@ public struct ConsoleLines: Sendable {
 
   /// Takes bytes and returns the text to show now: whole lines, their ends included.
   public mutating func receive(_ bytes: some Sequence<UInt8>, now: Duration) -> [UInt8] {
+    began = heldSince ?? now
     held.append(contentsOf: bytes)
     let end = held.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
     let whole = held.count - end >= Self.longest ? held.count : end
@@ -32,10 +36,13 @@ public struct ConsoleLines: Sendable {
   /// Lets an unfinished line go when its time has come, at the latest at once when `now` is `nil`.
   public mutating func flush(now: Duration? = nil) -> [UInt8] {
     if let now, let deadline, now < deadline { return [] }
+    began = heldSince ?? began
     defer {
       held = []
       deadline = nil
     }
     return held
   }
+
+  private var heldSince: Duration? { deadline.map { $0 - Self.patience } }
 }

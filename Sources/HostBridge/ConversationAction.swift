@@ -8,8 +8,8 @@ import LinkProtocol
 public enum ConversationAction: Sendable {
   /// Put these bytes on the line.
   case send([UInt8])
-  /// Show the board's console text.
-  case console([UInt8])
+  /// Show the board's console text, whose first byte came at `began`.
+  case console([UInt8], began: Duration)
   /// A visit begins.
   case hello(Hello)
   /// Ask the service for a lease; answer with ``BoardConversation/leaseIssued(_:nonce:allowed:now:)``

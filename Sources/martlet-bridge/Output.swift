@@ -6,27 +6,22 @@ import Logging
 import SerialLink
 import Synchronization
 
-/// Console text of boards, on standard output.
+/// Console text of boards, on standard output, made harmless for a terminal.
 enum ConsoleOutput {
-  private static let lock = Mutex(())
+  private static let output = OutputQueue(STDOUT_FILENO)
+
+  /// Returns when all that was said is shown, if the terminal takes it.
+  static func flush() async { await output.flush(within: .seconds(1)) }
 
   /// Takes a board's console text.
   ///
   /// - Parameter name: put before each line, when more than one board talks.
-  static func sink(for name: BoardAddress?) -> @Sendable ([UInt8]) -> Void {
-    { text in
-      var output = Data()
-      if let name {
-        for line in text.split(separator: UInt8(ascii: "\n")) {
-          output += Data("[\(name)] ".utf8) + line + Data("\n".utf8)
-        }
-      } else {
-        output = Data(text)
-      }
-      lock.withLock { _ in
-        // A reader that went away is no reason to stop serving boards.
-        try? FileHandle.standardOutput.write(contentsOf: output)
-      }
+  static func sink(for name: BoardAddress?) -> ConsoleSink {
+    let terminal = Mutex(TerminalText())
+    return { text in
+      let shown = terminal.withLock { $0.receive(text.bytes) }
+      guard let name else { return output.write(Data(shown.utf8)) }
+      for line in shown.split(separator: "\n") { output.write(Data("[\(name)] \(line)\n".utf8)) }
     }
   }
 }
@@ -95,6 +90,10 @@ struct PlainLog: LogHandler {
         includingFractionalSeconds: true))
     let severity = event.level >= .warning ? "\(event.level): " : ""
     let board = (event.metadata?["board"] ?? metadata["board"]).map { "\($0): " } ?? ""
-    FileHandle.standardError.write(Data("\(time) \(severity)\(board)\(event.message)\n".utf8))
+    // What boards and services say is in these messages, too.
+    let words = TerminalText.field("\(event.message)")
+    // `FileHandle.write(_:)` traps when nobody reads any more.
+    try? FileHandle.standardError.write(
+      contentsOf: Data("\(time) \(severity)\(board)\(words)\n".utf8))
   }
 }

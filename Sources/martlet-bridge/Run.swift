@@ -60,6 +60,13 @@ struct Run: AsyncParsableCommand {
   @Option(
     name: .long,
     help: ArgumentHelp(
+      "Keep the boards' consoles in this folder, each line with its time; 32 MiB of each board.",
+      valueName: "folder"))
+  var consoleLog: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
       "Append events to this file, one JSON object a line; - for standard output.",
       valueName: "file"))
   var events: String?
@@ -104,9 +111,17 @@ struct Run: AsyncParsableCommand {
       spool: store, service: client, log: Logger(label: "uploader"), events: sink)
     let parts = BridgeParts(spool: store, service: client, uploader: uploader, events: sink)
     let settings = ConversationSettings(pollInterval: .seconds(leaseInterval))
+    let consoles = try consoleLog.map { folder throws(HostBridgeError) in
+      try ConsoleLog(folder: folder) { words in sink(BridgeEvent(.warning).with { $0.text = words })
+      }
+    }
     let sessions = addresses.map { address in
       let name = addresses.count > 1 ? address : nil
-      let output = console ? ConsoleOutput.sink(for: name) : { @Sendable _ in }
+      let terminal = console ? ConsoleOutput.sink(for: name) : nil
+      let output: ConsoleSink = { text in
+        consoles?.write(text, of: "\(address)")
+        terminal?(text)
+      }
       return BoardSession(address: address, parts: parts, settings: settings, console: output)
     }
     if console, let first = sessions.first { ConsoleInput.start(into: first) }
@@ -118,6 +133,8 @@ struct Run: AsyncParsableCommand {
         services: [.init(service: Bridge(sessions: sessions, uploader: uploader))],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
     try await group.run()
+    await consoles?.flush(within: .seconds(5))
+    if console { await ConsoleOutput.flush() }
   }
 
   /// Where the XDG base directories put what must outlive a restart.

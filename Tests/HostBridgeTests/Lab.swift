@@ -97,7 +97,7 @@ final class Lab {
       case .send(let bytes):
         hostBytes += bytes.count
         toBoard.send(bytes)
-      case .console(let text): console += String(decoding: text, as: UTF8.self)
+      case .console(let text, _): console += String(decoding: text, as: UTF8.self)
       case .hello: hellos += 1
       case .leaseWanted(let wish):
         wishes.append(wish)
