@@ -47,6 +47,8 @@ public actor BoardSession {
   let conversation: BoardConversation
   private let console: ConsoleSink
   private nonisolated let timer = Doorbell()
+  /// Rung when something was attached: then there is no reason to wait.
+  private nonisolated let retry = Doorbell()
   /// What the timer sleeps towards.
   private var armed: Duration?
   private var line: Line?
@@ -98,6 +100,15 @@ public actor BoardSession {
 
   /// Connects, and connects again, until the task is cancelled.
   public func run() async {
+    let arrivals = parts.transport.arrivals(at: address)
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { for await _ in arrivals { self.retry.ring() } }
+      await connect()
+      group.cancelAll()
+    }
+  }
+
+  private func connect() async {
     var backoff = Backoff(base: .milliseconds(50), cap: .seconds(2))
     var generator = SystemRandomNumberGenerator()
     var lastWords: String?
@@ -120,7 +131,7 @@ public actor BoardSession {
       // A line that closes as soon as it is open is no better than one that does not open.
       if let openedAt, parts.clock.now - openedAt > backoff.cap { backoff.reset() }
       let delay = backoff.next(using: &generator)
-      try? await parts.clock.sleep(until: parts.clock.now + delay)
+      await retry.wait(until: parts.clock.now + delay, on: parts.clock)
     }
   }
 

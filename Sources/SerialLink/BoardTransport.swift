@@ -13,6 +13,15 @@ public protocol BoardTransport: Sendable {
     to address: BoardAddress,
     _ body: @Sendable (BoardInbound, BoardOutbound) async throws -> Result
   ) async throws -> Result
+
+  /// Yields whenever something was attached that may be what `address` names, from the call on: then
+  /// connecting is worth a try. A hint, not a promise; some lines appear without a word.
+  func arrivals(at address: BoardAddress) -> AsyncStream<Void>
+}
+
+extension BoardTransport {
+  /// For lines that appear without a word: a stream that ends at once.
+  public func arrivals(at address: BoardAddress) -> AsyncStream<Void> { AsyncStream { nil } }
 }
 
 /// What arrives from a board, in chunks of any size. Ends when the other side closes; throws when
