@@ -19,7 +19,7 @@ public struct BridgeParts: Sendable {
 
   public init(
     spool: Spool, service: any ServiceClient, uploader: Uploader,
-    transport: any BoardTransport = LineTransport(), clock: BridgeClock = .system,
+    transport: any BoardTransport = BoardLines(), clock: BridgeClock = .system,
     log: Logger = Logger(label: "bridge"), events: @escaping BridgeEventSink = { _ in }
   ) {
     self.spool = spool
@@ -92,7 +92,7 @@ public actor BoardSession {
     self.console = console
     var settings = settings
     // On a slow line a large frame keeps everything else waiting for seconds.
-    if case .tty(_, let baud) = address, baud < 115_200 { settings.largestFrame = 512 }
+    if let baud = address.baud, baud < 115_200 { settings.largestFrame = 512 }
     conversation = BoardConversation(settings: settings)
   }
 

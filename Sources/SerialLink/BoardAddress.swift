@@ -9,11 +9,17 @@ import Foundation
 /// | `unix:/tmp/board.sock` | a Unix socket, as QEMU's `-serial unix:...,server=on` opens it |
 /// | `tcp:localhost:4321`, `tcp:[::1]:4321` | a TCP port |
 /// | `tty:/dev/ttyUSB0`, `tty:/dev/ttyUSB0?baud=9600` | a serial port; 115200 baud unless told |
+/// | `usb:A10K2Z9X`, `usb:A10K2Z9X/B` | a USB adapter by its serial number, and one of its channels |
+/// | `usb:1-2.4` | a USB adapter by its place: bus 1, port 2, port 4 of the hub there |
+/// | `usb:` | the only USB adapter that is attached |
+/// | `usb:A10K2Z9X?baud=3000000&flow=rtscts&latency=1` | with settings; see ``USBAddress`` |
 /// | `/dev/ttyUSB0`, `/tmp/board.sock` | whichever of socket and serial port is found there |
 public enum BoardAddress: Hashable, Sendable {
   case unix(path: String)
   case tcp(host: String, port: Int)
   case tty(path: String, baud: Int)
+  /// A USB adapter that this program drives itself, without the system's driver.
+  case usb(USBAddress)
 
   /// The line speed of a serial port whose address names none.
   public static let defaultBaud = 115_200
@@ -29,12 +35,14 @@ public enum BoardAddress: Hashable, Sendable {
       self = try Self.tcp(rest, in: text)
     } else if let rest = text.dropping(prefix: "tty:") {
       self = try Self.tty(rest, in: text)
+    } else if let rest = text.dropping(prefix: "usb:") {
+      self = .usb(try USBAddress(rest, in: text))
     } else if text.hasPrefix("/") || text.hasPrefix(".") {
       self = try Self.found(at: text)
     } else {
       throw .invalidAddress(
         text, "it names no kind of line",
-        "Write unix:/path/to/socket, tcp:host:port or tty:/dev/ttyUSB0.")
+        "Write unix:/path/to/socket, tcp:host:port, tty:/dev/ttyUSB0 or usb:<serial number>.")
     }
   }
 
@@ -113,6 +121,18 @@ extension BoardAddress: CustomStringConvertible {
       host.contains(":") ? "tcp:[\(host)]:\(port)" : "tcp:\(host):\(port)"
     case .tty(let path, Self.defaultBaud): "tty:\(path)"
     case .tty(let path, let baud): "tty:\(path)?baud=\(baud)"
+    case .usb(let address): "usb:\(address)"
+    }
+  }
+}
+
+extension BoardAddress {
+  /// Bits a second on the line, where the address says.
+  public var baud: Int? {
+    switch self {
+    case .unix, .tcp: nil
+    case .tty(_, let baud): baud
+    case .usb(let address): address.settings.baud
     }
   }
 }

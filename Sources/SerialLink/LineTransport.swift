@@ -48,6 +48,8 @@ public struct LineTransport: BoardTransport {
       }
     case .tty(let path, let baud):
       try await openTerminal(path: path, baud: baud)
+    case .usb:
+      throw SerialLinkError(code: .cannotOpen, message: "\(address) is no file of the system")
     }
   }
 

@@ -14,6 +14,10 @@ public struct SerialLinkError: Error, Equatable, Sendable, CustomStringConvertib
     public static let notPermitted = Code(description: "notPermitted")
     /// Another program holds the line.
     public static let busy = Code(description: "busy")
+    /// More than one thing fits the address.
+    public static let ambiguous = Code(description: "ambiguous")
+    /// The line was open and failed.
+    public static let failed = Code(description: "failed")
     /// Opening the line, or setting it up, failed in another way.
     public static let cannotOpen = Code(description: "cannotOpen")
   }

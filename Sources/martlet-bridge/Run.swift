@@ -20,6 +20,10 @@ struct Run: AsyncParsableCommand {
         unix:/tmp/board.sock            a Unix socket, such as an emulator's serial port
         tcp:localhost:4321              a TCP port
         tty:/dev/ttyUSB0?baud=115200    a serial port (115200 baud unless told)
+        usb:A10K2Z9X                    a USB adapter by its serial number
+        usb:A10K2Z9X/B?baud=3000000     its second channel, at another speed
+        usb:1-2.4                       the USB adapter on bus 1, port 2, port 4 of the hub there
+        usb:                            the only USB adapter that is attached
       The bridge waits for a board that is not there yet.
 
       Examples:
