@@ -8,7 +8,7 @@ struct MartletBridge: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "martlet-bridge",
     abstract: "Takes crash dumps from boards on the bench to the Martlet service.",
-    subcommands: [Run.self])
+    subcommands: [Run.self, Devices.self, PrintUdevRules.self])
 
   static func main() async {
     do {
@@ -18,6 +18,9 @@ struct MartletBridge: AsyncParsableCommand {
       } else {
         try command.run()
       }
+    } catch let code as ExitCode {
+      // What there is to say was said.
+      Foundation.exit(code.rawValue)
     } catch {
       // Help and version are no failures; everything else is, with one code for all.
       let words = fullMessage(for: error)

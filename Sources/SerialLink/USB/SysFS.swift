@@ -26,13 +26,25 @@ enum SysFS {
   static func holder(of interface: Int, at place: USBPlace) -> USBHolder? {
     guard FileManager.default.fileExists(atPath: "\(root)/\(place)") else { return nil }
     let configuration = text("\(root)/\(place)/bConfigurationValue") ?? "1"
-    let link = "\(root)/\(place):\(configuration).\(interface)/driver"
-    guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: link) else {
-      return .nobody
-    }
+    let folder = "\(root)/\(place):\(configuration).\(interface)"
+    guard
+      let target = try? FileManager.default.destinationOfSymbolicLink(atPath: folder + "/driver")
+    else { return .nobody }
     let driver = target.split(separator: "/").last.map(String.init) ?? target
     // usbfs is what programs hold an interface by.
-    return driver == "usbfs" ? .program : .driver(driver)
+    return driver == "usbfs" ? .program : .driver(driver, port: port(in: folder))
+  }
+
+  /// The serial port of an interface: FTDI's driver puts it into the interface's folder, the driver
+  /// for CDC-ACM one deeper.
+  private static func port(in folder: String) -> String? {
+    for folder in [folder, folder + "/tty"] {
+      let entries = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+      if let name = entries.first(where: { $0.hasPrefix("tty") && $0 != "tty" }) {
+        return "/dev/" + name
+      }
+    }
+    return nil
   }
 
   private static func text(_ path: String) -> String? {

@@ -24,8 +24,8 @@ protocol USBBus: Sendable {
 /// Who uses an interface.
 enum USBHolder: Hashable, Sendable {
   case nobody
-  /// A driver of the system, which makes a serial port of it; it gives way.
-  case driver(String)
+  /// A driver of the system, and the serial port that it makes of it, if any; it gives way.
+  case driver(String, port: String?)
   /// A program that uses it as this one would.
   case program
 }
