@@ -6,6 +6,7 @@ import LinkProtocol
 
 extension BoardConversation {
   func receive(_ frame: Frame, now: Duration) {
+    noteTrip(frame.sequence, now: now)
     do throws(LinkError) {
       switch FrameType(rawValue: frame.type) {
       case .hello: receive(try Hello(decoding: frame.payload), frame.sequence, now: now)
@@ -73,6 +74,7 @@ extension BoardConversation {
     staleLeases = 0
     leaseMissed = false
     requests.removeAll()
+    pass = DumpPass()
     guard hello.lowestVersion...hello.highestVersion ~= linkProtocolVersion else {
       warn(
         "the board speaks versions \(hello.lowestVersion) to \(hello.highestVersion) of the link "
@@ -97,7 +99,7 @@ extension BoardConversation {
     }
     switch stage {
     case .leaving where answersGo || !requests.contains(.go): rest(now: now)
-    case .closing: rest(now: now)
+    case .closing, .uploading: rest(now: now)
     default: break
     }
   }
@@ -108,19 +110,15 @@ extension BoardConversation {
       return
     }
     guard let type = FrameType(rawValue: refused.request),
-      requests.take(sequence, type) != nil
+      let request = requests.take(sequence, type)
     else { return }
     switch (type, refused.code) {
-    case (.next, .noLease):
-      closePass(now: now)
     case (.next, let code):
-      warn("the board cannot say which dumps wait: \(code)")
-      readCounts(now: now)
+      refuseNext(code, now: now)
     case (.tally, let code):
       refuseCount(code, now: now)
     case (.receipt, let code):
-      warn("the board did not take a receipt: \(code)")
-      if case .receipting(let offered) = stage { askNext(after: offered.identity.key, now: now) }
+      refuseReceipt(request.key, code, now: now)
     case (.lease, let code):
       warn("the board did not take a lease: \(code)")
       leaseSettled(isValid: false, now: now)

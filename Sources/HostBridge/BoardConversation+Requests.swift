@@ -5,15 +5,33 @@ import LinkProtocol
 
 extension BoardConversation {
   /// Sends a request that is repeated until it is answered.
+  ///
+  /// - Parameter key: the dump it is about, when there may be one request of the type for each.
   func request(
-    _ type: FrameType, now: Duration, payload: (inout FrameWriter) -> Void = { _ in }
+    _ type: FrameType, about key: DumpKey? = nil, now: Duration,
+    payload: (inout FrameWriter) -> Void = { _ in }
   ) {
     // A newer request of a kind takes the place of an older one.
-    requests.remove(type)
+    requests.remove(type, about: key)
     let sequence = requests.nextSequence()
     let frame = hostFrame(type, sequence: sequence, payload: payload)
-    requests.add(PendingRequest(type: type, frame: frame, now: now), sequence: sequence)
+    requests.add(
+      PendingRequest(type: type, key: key, frame: frame, wait: requestWait, now: now),
+      sequence: sequence)
     send(frame, now: now)
+  }
+
+  /// How long an answer takes at most, as far as the line has shown: it may have to wait for a DATA
+  /// frame in front of it.
+  private var requestWait: Duration {
+    guard let pace = fetchTimer.pace, let trip else { return FetchTimer.firstWait }
+    return min(PendingRequest.longestWait, FetchTimer.slack + (trip + pace) * 2)
+  }
+
+  /// Learns from an answer how long one takes. Which of several questions it answers is not known.
+  func noteTrip(_ sequence: UInt8, now: Duration) {
+    guard let request = requests.pending[sequence], request.attempts == 1 else { return }
+    trip = max(now - request.firstSent, (trip ?? .zero) * 7 / 8)
   }
 
   func repeatRequests(now: Duration) {
@@ -33,6 +51,7 @@ extension BoardConversation {
   /// Begins from the start: who is there?
   func search(now: Duration) {
     requests.removeAll()
+    pass = DumpPass()
     stage = .searching
     nextPoll = nil
     request(.who, now: now)
@@ -42,8 +61,7 @@ extension BoardConversation {
   var needsKeepAlive: Bool {
     guard phase == .agent else { return false }
     switch stage {
-    case .awaitingLease, .asking, .judging, .fetching, .storing, .receipting, .counting, .closing:
-      return true
+    case .awaitingLease, .forwarding, .counting, .settling, .closing, .uploading: return true
     case .disconnected, .searching, .welcoming, .leaving, .resting: return false
     }
   }

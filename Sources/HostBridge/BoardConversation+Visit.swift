@@ -121,10 +121,10 @@ extension BoardConversation {
       } else if isValid {
         readCounts(now: now)
       } else {
-        finish(now: now)
+        awaitUpload(now: now)
       }
     case .closing:
-      finish(now: now)
+      awaitUpload(now: now)
     default:
       break
     }
@@ -137,6 +137,8 @@ extension BoardConversation {
     case .awaitingLease, .closing:
       // The lease still reaches the application when it comes.
       if now >= leasePatienceEnds { finish(now: now) }
+    case .uploading:
+      if now >= uploadPatienceEnds { finish(now: now) }
     default: break
     }
     if let due = nextPoll, now >= due {
@@ -146,14 +148,40 @@ extension BoardConversation {
     }
   }
 
-  /// All dumps are dealt with; the lease may still be on its way.
+  /// All dumps are fetched; receipts, or the lease, may still be on their way.
   func closePass(now: Duration) {
-    if lane != .idle, now < leasePatienceEnds {
-      // Without a lease there was nothing to ask; with it there may be.
-      stage = boardMayForward ? .closing : .awaitingLease
-    } else {
-      finish(now: now)
+    guard pass.settling.isEmpty else {
+      stage = .settling
+      return
     }
+    switch lane {
+    case .sent where now < leasePatienceEnds:
+      stage = boardMayForward ? .closing : .awaitingLease
+    case .asked where !boardMayForward && now < leasePatienceEnds:
+      // Without a lease there was nothing to ask; with it there may be.
+      stage = .awaitingLease
+    case .idle, .asked, .sent:
+      // A board with a lease does not wait for the network: a new one reaches the application.
+      awaitUpload(now: now)
+    }
+  }
+
+  /// Holds the boot agent until the service has what this visit brought, if that is wanted.
+  private func awaitUpload(now: Duration) {
+    guard phase == .agent, let patience = settings.waitForUpload, !pass.stored.isEmpty else {
+      finish(now: now)
+      return
+    }
+    uploadPatienceEnds = lastWhole + patience
+    stage = .uploading
+    actions.append(.uploadAwaited(pass.stored))
+  }
+
+  /// The dumps of a ``ConversationAction/uploadAwaited(_:)`` wait for the service no more.
+  public func uploaded(_ dumps: [DumpIdentity], now: Duration) -> [ConversationAction] {
+    guard stage == .uploading, pass.stored == dumps else { return [] }
+    finish(now: now)
+    return takeActions()
   }
 
   /// Lets the application start, if it does not run yet.

@@ -10,8 +10,9 @@ import LinkProtocol
 /// caller's. Call ``tick(now:)`` when ``nextDeadline`` has come.
 ///
 /// A visit: HELLO, WELCOME, a lease is asked for; as soon as the board holds a valid one, NEXT, OFFER,
-/// FETCH, RECEIPT for each dump; once for each boot TALLY until all counts are read; at the end GO, if the board's boot agent still waits. Visits begin
-/// when the board says HELLO and at every poll.
+/// FETCH, RECEIPT for each dump, one dump being asked for and fetched while others are stored; once for
+/// each boot TALLY until all counts are read; at the end GO, if the board's boot agent still waits.
+/// Visits begin when the board says HELLO and at every poll.
 public final class BoardConversation {
   /// What the conversation waits for.
   enum Stage: Equatable {
@@ -22,30 +23,20 @@ public final class BoardConversation {
     case welcoming
     /// The board's lease is not valid: the service's answer decides.
     case awaitingLease
-    /// NEXT is out.
-    case asking
-    /// The bridge looks an offered dump up in its spool.
-    case judging(Offered)
-    case fetching(Offered)
-    /// The bridge stores the dump.
-    case storing(Offered)
-    /// RECEIPT is out.
-    case receipting(Offered)
-    /// TALLY is out for this position.
+    /// Dumps are asked for and fetched: ``BoardConversation/pass`` says how far.
+    case forwarding
+    /// TALLY is out for this position. Dumps may still be stored and acknowledged.
     case counting(UInt16)
-    /// All is done but the lease, which the boot agent waits a little for.
+    /// All is done but storing and acknowledging.
+    case settling
+    /// All is done but the lease, whose answer the boot agent waits a little for.
     case closing
+    /// All is done but the upload, which the boot agent waits for when it is told to.
+    case uploading
     /// GO is out.
     case leaving
     /// The application runs and nothing is to be done until the next poll.
     case resting
-  }
-
-  /// A dump that the board offered.
-  struct Offered: Equatable {
-    var identity: DumpIdentity
-    var prologue: [UInt8]
-    var totalLength: Int
   }
 
   /// Where the lease asked for is.
@@ -70,14 +61,17 @@ public final class BoardConversation {
   var hasToldStart = false
   var agreedFrame = FrameLimit.initial
   var requests = RequestTable()
+  /// The dumps under way.
+  var pass = DumpPass()
+  /// The dump that is fetched, or was when the line went away.
   var partial: PartialDump?
   var window: FetchWindow
+  /// Numbers of the FETCHes of this dump.
+  var fetchSequences: Set<UInt8> = []
   /// Times the dump at hand arrived with a wrong checksum.
   var damagedArrivals = 0
-  /// What the receipt on its way says.
-  var receiptVerdict = ReceiptVerdict.notNow
-  /// Times the board could not write what a receipt asked.
-  var failedReceipts = 0
+  /// When the last byte of the latest dump came.
+  var lastWhole = Duration.zero
   /// Counts of the pass that is under way.
   var counts: [CrashCount] = []
   /// The boot whose counts were read.
@@ -88,7 +82,11 @@ public final class BoardConversation {
   var leaseMissed = false
   /// When the wait for a lease ends for the boot agent.
   var leasePatienceEnds = Duration.zero
+  /// When the wait for the service ends for the boot agent.
+  var uploadPatienceEnds = Duration.zero
   var fetchTimer = FetchTimer()
+  /// The longest recent time from a request to its answer.
+  var trip: Duration?
   var nextPoll: Duration?
   var lastSent = Duration.zero
   var lastReceived = Duration.zero
@@ -106,6 +104,8 @@ public final class BoardConversation {
   /// A line to the board is open.
   public func connected(now: Duration) -> [ConversationAction] {
     inbox.reset()
+    fetchTimer = FetchTimer()
+    trip = nil
     mayHoldByte = false
     search(now: now)
     return takeActions()
@@ -114,6 +114,7 @@ public final class BoardConversation {
   /// The line is gone. A dump that arrived in part is kept.
   public func disconnected() -> [ConversationAction] {
     requests.removeAll()
+    pass = DumpPass()
     stage = .disconnected
     lane = .idle
     nextPoll = nil
@@ -164,9 +165,10 @@ public final class BoardConversation {
     guard stage != .disconnected else { return nil }
     var deadlines = [console.deadline, requests.nextDeadline, nextPoll]
     if mayHoldByte { deadlines.append(lastReceived + ConsoleLines.patience) }
+    if pass.fetching != nil { deadlines.append(fetchTimer.deadline) }
     switch stage {
-    case .fetching: deadlines.append(fetchTimer.deadline)
     case .awaitingLease, .closing: deadlines.append(leasePatienceEnds)
+    case .uploading: deadlines.append(uploadPatienceEnds)
     default: break
     }
     if needsKeepAlive { deadlines.append(lastSent + settings.keepAlive) }
@@ -204,16 +206,20 @@ public struct ConversationSettings: Sendable {
   public var leasePatience: Duration
   /// Silence of the host that a boot agent is spared, well below the 5 s it waits.
   public var keepAlive: Duration
+  /// How long after the last transfer the boot agent is kept waiting for the service to have what it
+  /// forwarded; `nil`: not at all, the spool is enough. The agent itself leaves 60 s after reset.
+  public var waitForUpload: Duration?
 
   public init(
     pollInterval: Duration = .seconds(30), leaseRetry: Duration = .seconds(5),
     largestFrame: Int = FrameLimit.largest, leasePatience: Duration = .seconds(2),
-    keepAlive: Duration = .seconds(2)
+    keepAlive: Duration = .seconds(2), waitForUpload: Duration? = nil
   ) {
     self.pollInterval = pollInterval
     self.leaseRetry = min(leaseRetry, pollInterval)
     self.largestFrame = min(max(largestFrame, FrameLimit.initial), FrameLimit.largest)
     self.leasePatience = leasePatience
     self.keepAlive = keepAlive
+    self.waitForUpload = waitForUpload
   }
 }

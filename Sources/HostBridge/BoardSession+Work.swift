@@ -17,6 +17,7 @@ extension BoardSession {
       let verdict = await store(identity, prologue, bytes)
       perform(conversation.settled(identity, verdict, now: parts.clock.now))
     case .keep(let device, let counts): await keep(counts, of: device)
+    case .upload(let dumps): await awaitUpload(of: dumps)
     }
   }
 
@@ -139,6 +140,18 @@ extension BoardSession {
       refuse(identity, prologue, "\(error)")
       return .notNow
     }
+  }
+
+  /// Returns when the service has the dumps or will not take them, or when the line goes away.
+  private func awaitUpload(of dumps: [DumpIdentity]) async {
+    do throws(HostBridgeError) {
+      try await parts.spool.settled(dumps)
+    } catch {
+      // The conversation's own patience lets the board go.
+      if !Task.isCancelled { warn("the upload cannot be followed: \(error)") }
+      return
+    }
+    perform(conversation.uploaded(dumps, now: parts.clock.now))
   }
 
   // MARK: - Counts

@@ -76,6 +76,7 @@ public actor BoardSession {
     case judge(DumpIdentity, DumpPrologue, [UInt8])
     case store(DumpIdentity, DumpPrologue, [UInt8])
     case keep(String, [CrashCount])
+    case upload([DumpIdentity])
   }
 
   /// - Parameter console: takes the board's console text.
@@ -217,6 +218,8 @@ public actor BoardSession {
         line?.jobs.yield(.judge(identity, prologue, bytes))
       case .complete(let identity, let prologue, let bytes):
         line?.jobs.yield(.store(identity, prologue, bytes))
+      case .uploadAwaited(let dumps):
+        line?.jobs.yield(.upload(dumps))
       case .counted(let device, let counts):
         line?.jobs.yield(.keep(device, counts))
       case .starting(let reason):

@@ -22,6 +22,8 @@ public enum ConversationAction: Sendable {
   /// Store the dump durably; answer with ``BoardConversation/settled(_:_:now:)``. Its checksums are
   /// right.
   case complete(DumpIdentity, DumpPrologue, bytes: [UInt8])
+  /// Say with ``BoardConversation/uploaded(_:now:)`` when none of these dumps waits for the service.
+  case uploadAwaited([DumpIdentity])
   /// Keep the crash counts of a device; say with ``BoardConversation/countsLost()`` when that fails.
   case counted(device: String, [CrashCount])
   /// The application starts on the board.

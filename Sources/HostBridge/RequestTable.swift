@@ -1,31 +1,36 @@
 // Requests that the board has not answered yet, and when to repeat them.
 
+import DumpFormat
 import LinkProtocol
 
 /// A request on its way.
 struct PendingRequest {
   let type: FrameType
+  /// The dump that it is about, where several requests of its type may be out.
+  let key: DumpKey?
   let frame: [UInt8]
   let firstSent: Duration
+  /// The wait for the first answer.
+  let firstWait: Duration
   var attempts = 1
   var deadline: Duration
 
-  /// The wait for the first answer.
-  static let firstWait: Duration = .milliseconds(200)
-  /// The longest wait for one.
+  /// The longest wait for an answer.
   static let longestWait: Duration = .seconds(1)
   /// When a board is taken for silent.
   static let patience: Duration = .seconds(15)
 
-  init(type: FrameType, frame: [UInt8], now: Duration) {
+  init(type: FrameType, key: DumpKey? = nil, frame: [UInt8], wait: Duration, now: Duration) {
     self.type = type
+    self.key = key
     self.frame = frame
     firstSent = now
-    deadline = now + Self.firstWait
+    firstWait = wait
+    deadline = now + wait
   }
 
   mutating func repeated(now: Duration) {
-    deadline = now + min(Self.longestWait, Self.firstWait * (1 << min(attempts, 10)))
+    deadline = now + min(Self.longestWait, firstWait * (1 << min(attempts, 10)))
     attempts += 1
   }
 }
@@ -56,6 +61,11 @@ struct RequestTable {
 
   mutating func remove(_ type: FrameType) { pending = pending.filter { $0.value.type != type } }
 
+  /// Takes out the request of a type that is about `key`; with `nil` the one about no dump.
+  mutating func remove(_ type: FrameType, about key: DumpKey?) {
+    pending = pending.filter { $0.value.type != type || $0.value.key != key }
+  }
+
   mutating func removeAll() { pending = [:] }
 
   func contains(_ type: FrameType) -> Bool { pending.values.contains { $0.type == type } }
@@ -68,56 +78,5 @@ struct RequestTable {
 
   mutating func markRepeated(_ sequence: UInt8, now: Duration) {
     pending[sequence]?.repeated(now: now)
-  }
-}
-
-/// When a window of FETCHes is taken for lost.
-struct FetchTimer {
-  static let shortestWait: Duration = .milliseconds(200)
-  static let longestWait: Duration = .seconds(5)
-  /// Without a single new byte for this long the board is taken for silent.
-  static let patience: Duration = .seconds(30)
-  /// Doublings of the wait while nothing comes. Few: on a line that loses much, waiting longer does
-  /// not help, and what comes late is welcome all the same.
-  private static let mostDoublings = 3
-
-  private(set) var deadline = Duration.zero
-  private(set) var lastProgress = Duration.zero
-  /// The last answer, if nothing was asked for again since: a pause that ends with a lost window says
-  /// nothing about the line's speed.
-  private var lastAnswer: Duration?
-  /// The longest recent pause between two answers: what a slow line needs for one.
-  private var pace = Duration.zero
-  private var strikes = 0
-
-  /// A transfer begins.
-  mutating func start(now: Duration) {
-    lastAnswer = nil
-    lastProgress = now
-    strikes = 0
-    set(now: now)
-  }
-
-  /// DATA arrived.
-  mutating func answered(now: Duration, isNew: Bool) {
-    if let lastAnswer { pace = max(now - lastAnswer, pace * 7 / 8) }
-    lastAnswer = now
-    if isNew {
-      lastProgress = now
-      strikes = 0
-    }
-    set(now: now)
-  }
-
-  /// The window was asked for again.
-  mutating func struck(now: Duration) {
-    strikes += 1
-    lastAnswer = nil
-    set(now: now)
-  }
-
-  private mutating func set(now: Duration) {
-    let wait = (Self.shortestWait + pace * 2) * (1 << min(strikes, Self.mostDoublings))
-    deadline = now + min(Self.longestWait, wait)
   }
 }

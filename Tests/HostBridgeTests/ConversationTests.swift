@@ -59,9 +59,11 @@ import Testing
     lab.consent = .silent
     lab.board.hold(key(1, 1))
     lab.connect()
-    #expect(lab.run(for: .seconds(1)) { !$0.completions.isEmpty })
-    // It then waits a little for the lease to be renewed, and no longer.
-    #expect(lab.run(for: .milliseconds(2_100)) { $0.board.started != nil })
+    #expect(lab.run(for: .milliseconds(100)) { $0.board.started == .hostSaidGo })
+    #expect(lab.hasSpooled([key(1, 1): sampleDump(key(1, 1))]))
+    // The new lease reaches the application.
+    lab.wishes.first.map { lab.answerLease($0, allowed: true) }
+    #expect(lab.run(for: .seconds(1)) { $0.leases.map(\.refusal) == [.accepted] })
   }
 
   @Test func `a denial reaches the board, and then the application starts`() {

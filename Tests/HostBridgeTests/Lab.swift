@@ -18,11 +18,17 @@ final class Lab {
   /// How the test's spool judges offers and complete dumps.
   var judge: (DumpIdentity) -> OfferJudgement = { _ in .wanted }
   var store: (DumpIdentity) -> ReceiptVerdict = { _ in .stored }
+  /// How long the test's spool needs to store a dump.
+  var storingTime = Duration.zero
+  /// Dumps that are being stored, and when they will be.
+  private(set) var storing: [(identity: DumpIdentity, bytes: [UInt8], until: Duration)] = []
 
   private(set) var now: Duration = .zero
   private(set) var wishes: [LeaseWish] = []
   private(set) var spooled: [DumpKey: [UInt8]] = [:]
   private(set) var completions: [DumpKey] = []
+  /// Each list of dumps whose upload the conversation waits for.
+  private(set) var awaited: [[DumpIdentity]] = []
   /// Each list of counts that the conversation asked to keep.
   private(set) var counted: [[CrashCount]] = []
   private(set) var warnings: [String] = []
@@ -72,7 +78,17 @@ final class Lab {
     if let said = board.step() { toHost.send(said) }
     let arrived = toHost.receive()
     if !arrived.isEmpty { perform(conversation.receive(arrived, now: now)) }
+    while let first = storing.first, first.until <= now {
+      storing.removeFirst()
+      finish(first.identity, first.bytes)
+    }
     if let due = conversation.nextDeadline, due <= now { perform(conversation.tick(now: now)) }
+  }
+
+  private func finish(_ identity: DumpIdentity, _ bytes: [UInt8]) {
+    let verdict = store(identity)
+    if verdict == .stored { spooled[identity.key] = bytes }
+    perform(conversation.settled(identity, verdict, now: now))
   }
 
   /// Runs until `isDone` holds. Returns whether it did within `limit` of the lab's time.
@@ -91,7 +107,7 @@ final class Lab {
     spooled == dumps.compactMapValues { $0 } && dumps.values.allSatisfy { $0 != nil }
   }
 
-  private func perform(_ actions: [ConversationAction]) {
+  func perform(_ actions: [ConversationAction]) {
     for action in actions {
       switch action {
       case .send(let bytes):
@@ -112,9 +128,12 @@ final class Lab {
         perform(conversation.judged(identity, judge(identity), now: now))
       case .complete(let identity, _, let bytes):
         completions.append(identity.key)
-        let verdict = store(identity)
-        if verdict == .stored { spooled[identity.key] = bytes }
-        perform(conversation.settled(identity, verdict, now: now))
+        if storingTime > .zero {
+          storing.append((identity, bytes, now + storingTime))
+        } else {
+          finish(identity, bytes)
+        }
+      case .uploadAwaited(let dumps): awaited.append(dumps)
       case .counted(_, let counts): counted.append(counts)
       case .starting(let reason): starts.append(reason)
       case .warning(let text): warnings.append(text)
