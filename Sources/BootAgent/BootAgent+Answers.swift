@@ -80,7 +80,8 @@ extension BootAgent {
     }
   }
 
-  private var isOpen: Bool { gate.state(at: halMonotonicMicroseconds()) == .allowed }
+  /// Whether consent is given now.
+  var isOpen: Bool { gate.state(at: halMonotonicMicroseconds()) == .allowed }
 
   private func refuse(_ frame: Frame, _ code: RefusalCode) {
     var answer = port.begin(.refused, frame.sequence)

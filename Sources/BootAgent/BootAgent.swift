@@ -20,6 +20,8 @@ public struct BootAgent {
   static let helloInterval: UInt64 = 500_000
   /// Bytes taken from the line in one step.
   private static let bytesPerStep = 256
+  /// For how long a poll of the application waits for a line that is slower than a frame, microseconds.
+  private static let longestPoll: UInt64 = 5_000
 
   let gate: ConsentGate
   let ring: DumpRing?
@@ -34,6 +36,8 @@ public struct BootAgent {
   var transfer = TransferQueue()
   /// Checksum of the last lease that was accepted; `nil` before the first.
   var lastLease: UInt32?
+  /// A frame is on its way that was begun under consent.
+  private var hasConsent = false
   /// When the host was last heard, microseconds since reset; `nil` before the first frame.
   private var lastHeard: UInt64?
   private var nextHello: UInt64 = 0
@@ -85,50 +89,86 @@ public struct BootAgent {
     while phase == .agent { step(console: console) }
   }
 
-  /// Serves the host from the application's loop. Takes the time of one frame at most.
+  /// Serves the host from the application's loop. Waits 5 ms at most for the line; what it does not take
+  /// of a frame in that time goes out at the next calls.
   ///
   /// - Parameter console: gets each byte of console text that arrived.
   public mutating func poll(console: (UInt8) -> Void) { step(console: console) }
 
-  /// Writes console text to the line.
+  /// Writes console text to the line, behind the rest of a frame that is on its way. Waits for the line
+  /// as long as it takes something every 250 ms; the text, or the rest of the frame, is then given up.
   public func write(_ text: UnsafeBufferPointer<UInt8>) { port.write(text) }
 
   /// Says HELLO, and starts the application when there is nothing to wait for.
   mutating func greet() {
-    if !hasDumps { phase = .application }
+    if !hasDumps { becomeApplication() }
     nextHello = halMonotonicMicroseconds() + Self.helloInterval
     sendHello(0)
     if phase == .application { sendStarting(0) }
   }
 
-  /// One turn: takes bytes, answers frames, sends a piece of what was fetched, minds the time.
+  /// One turn: sends on what the line did not take, and then takes bytes, answers frames, sends a piece
+  /// of what was fetched; minds the time. One frame is on its way at any time, and answers come before
+  /// what was fetched.
   mutating func step(console: (UInt8) -> Void) {
-    withGuardedOpen { gate.update(at: halMonotonicMicroseconds()) }
+    beginTurn()
     for _ in 0..<Self.bytesPerStep {
-      guard let received = port.receive() else { break }
-      switch received {
-      case .nothing, .damaged: break
+      switch next() {
+      case .none: return endTurn()
+      case .nothing, .damaged, .frame: break
       case .text(let byte): console(byte)
       case .twoOfText(let first, let second):
         console(first)
         console(second)
-      case .frame(let frame):
-        lastHeard = halMonotonicMicroseconds()
-        answer(frame)
       }
     }
-    sendFetched()
+    endTurn()
+  }
+
+  @inline(never)
+  private mutating func beginTurn() {
+    withGuardedOpen { gate.update(at: halMonotonicMicroseconds()) }
+    // What was begun under consent is not finished without.
+    if hasConsent, !isOpen { port.drop() }
+    port.push()
+  }
+
+  /// Takes one byte, unless a frame is still on its way, and answers a frame that it ends.
+  @inline(never)
+  private mutating func next() -> Received? {
+    guard !port.isBusy, let received = port.receive() else { return nil }
+    if case .frame(let frame) = received {
+      lastHeard = halMonotonicMicroseconds()
+      answer(frame)
+    }
+    return received
+  }
+
+  @inline(never)
+  private mutating func endTurn() {
+    if !port.isBusy { sendFetched() }
     if phase == .agent {
       halWatchdogFeed()
       mindTime(halMonotonicMicroseconds())
+    } else {
+      port.push(for: Self.longestPoll)
     }
+    hasConsent = port.isBusy && isOpen
   }
 
   /// Starts the application and says so.
   mutating func start(_ reason: StartReason, _ sequence: UInt8) {
-    phase = .application
+    // A line that is slow does not hold the application up.
+    port.drop()
+    becomeApplication()
     startReason = reason
     sendStarting(sequence)
+  }
+
+  /// From here on the line is the application's, too.
+  private mutating func becomeApplication() {
+    phase = .application
+    port.isShared = true
   }
 
   private mutating func mindTime(_ now: UInt64) {
@@ -136,7 +176,7 @@ public struct BootAgent {
       start(.timeLimit, 0)
     } else if now &- (lastHeard ?? 0) >= Self.silence {
       start(lastHeard == nil ? .nobodyAnswered : .hostFellSilent, 0)
-    } else if lastHeard == nil, now >= nextHello {
+    } else if lastHeard == nil, now >= nextHello, !port.isBusy {
       nextHello = now + Self.helloInterval
       sendHello(0)
     }

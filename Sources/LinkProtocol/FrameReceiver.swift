@@ -20,7 +20,8 @@ public enum Received {
   /// Two bytes of console text, in this order: the first had looked like the start of a frame.
   case twoOfText(UInt8, UInt8)
   case frame(Frame)
-  /// Bytes that began like a frame and were not one: damaged, or longer than the buffer.
+  /// Bytes up to a `00` that began like a frame and were not one: damaged, cut, or longer than the
+  /// buffer.
   case damaged
 }
 
@@ -38,7 +39,8 @@ public struct FrameReceiver {
   }
 
   private let buffer: UnsafeMutableRawBufferPointer
-  private var state = State.text
+  /// At first as behind a `00`: who joins a line between two frames may have missed the one they share.
+  private var state = State.delimiter
   private var count = 0
   /// The COBS code of the run being read.
   private var code: UInt8 = 0
@@ -107,17 +109,15 @@ public struct FrameReceiver {
     } else {
       rest -= 1
     }
-    guard count < buffer.count else {
-      state = .text
-      return .damaged
-    }
-    buffer[count] = value
-    count += 1
+    // Of a frame that is too long the rest is skipped: its count stays beyond the buffer.
+    if count < buffer.count { buffer[count] = value }
+    if count <= buffer.count { count += 1 }
     return .nothing
   }
 
   private func finish() -> Received {
-    guard rest == 0, count >= FrameLimit.overhead, let base = UnsafeRawPointer(buffer.baseAddress)
+    guard rest == 0, count >= FrameLimit.overhead, count <= buffer.count,
+      let base = UnsafeRawPointer(buffer.baseAddress)
     else { return .damaged }
     let covered = count - 4
     guard

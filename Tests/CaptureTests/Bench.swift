@@ -30,13 +30,18 @@ final class Bench {
   /// Text that the board wrote outside frames.
   private(set) var boardText: [UInt8] = []
   private var nextSequence: UInt8 = 1
+  private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
+  /// The host's end of the line, which outlives any boot of the board.
+  private var receiver: FrameReceiver
 
   init(_ configuration: EmulatedBoard.Configuration = .small(), slotSize: UInt32 = 4096) throws {
+    receiver = FrameReceiver(buffer: buffer)
     board = try EmulatedBoard(configuration)
     self.slotSize = slotSize
   }
 
   deinit {
+    buffer.deallocate()
     // What a board with an MPU would have made a fault.
     let counters = board.counters
     if counters.guardViolations > 0 {
@@ -67,10 +72,15 @@ final class Bench {
   /// Lets the agent take `turns` turns and returns what it sent.
   @discardableResult
   func poll(_ turns: Int = 1) -> [BoardFrame] {
+    turn(turns)
+    return hear()
+  }
+
+  /// Lets the agent take `turns` turns; what it sends stays on the line.
+  func turn(_ turns: Int = 1) {
     board.run {
       for _ in 0..<turns { agent?.poll { console.append($0) } }
     }
-    return hear()
   }
 
   /// Lets the agent greet the host without waiting for it.
@@ -108,12 +118,12 @@ final class Bench {
   }
 
   /// Takes what the board has sent so far.
-  func hear() -> [BoardFrame] {
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
-    defer { buffer.deallocate() }
-    var receiver = FrameReceiver(buffer: buffer)
+  func hear() -> [BoardFrame] { understand(board.receive()) }
+
+  /// Takes bytes of the board's line.
+  func understand(_ bytes: [UInt8]) -> [BoardFrame] {
     var frames: [BoardFrame] = []
-    for byte in board.receive() {
+    for byte in bytes {
       switch receiver.receive(byte) {
       case .nothing, .damaged: break
       case .text(let byte): boardText.append(byte)

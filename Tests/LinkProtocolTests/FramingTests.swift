@@ -93,10 +93,38 @@ func `payloads of every run length come back`(length: Int) {
   }
 }
 
-@Test func `a frame longer than the buffer is dropped and text goes on`() {
-  let line = Line(encoded(.data, [UInt8](repeating: 0xFF, count: 200)), capacity: 64)
-  #expect(line.frames.isEmpty)
-  #expect(line.damaged == 1)
+@Test func `a frame longer than the buffer is skipped whole, and text and frames go on`() {
+  for length in [58, 59, 200, 4089] {
+    let long = encoded(.data, [UInt8](repeating: UInt8(ascii: "x"), count: length))
+    let line = Line(
+      encoded(.who, []) + long + Array("text".utf8) + long.dropLast() + encoded(.go, []),
+      capacity: 64)
+    #expect(line.frames.map(\.type) == [0x81, 0x87])
+    #expect(line.text == Array("text".utf8))
+    #expect(line.damaged == 2)
+  }
+}
+
+@Test func `a frame that was cut costs what comes up to the next 00 and no more`() {
+  let frame = encoded(.receipt, [1, 0, 0, 0, 2, 0, 0, 0, 1])
+  for cut in 0..<frame.count - 1 {
+    // The reset's own 00, then text, then a frame.
+    let line = Line(Array(frame.prefix(cut)) + [0] + Array("boot\r\n".utf8) + encoded(.who, []))
+    #expect(line.frames.map(\.type) == [0x81], "\(cut)")
+    #expect(line.text.suffix(6) == Array("boot\r\n".utf8), "\(cut)")
+    #expect(line.damaged <= 1)
+  }
+}
+
+@Test func `who joins a line between two frames that share a 00 hears the second`() {
+  let first = encoded(.who, [])
+  let shared = first + encoded(.go, []).dropFirst()
+  for start in 0..<shared.count {
+    let line = Line(Array(shared.dropFirst(start)) + encoded(.next, [1, 2, 3, 4, 5, 6, 7, 8]))
+    #expect(line.frames.contains { $0.type == 0x87 } == (start <= first.count), "\(start)")
+    #expect(line.frames.last?.type == 0x84)
+  }
+  #expect(Line([UInt8(ascii: "a")]).text == [UInt8(ascii: "a")])
 }
 
 @Test func `a hello comes back field by field and no other length passes`() throws {
