@@ -138,7 +138,7 @@ let hostModules: [Target] = [
     "HostBridge",
     [
       "ConsentLease", "DumpFormat", "LinkProtocol", "SerialLink", "ServiceAPI", grdb, httpClient,
-      lifecycle, logging, nioCore, nioHTTP,
+      lifecycle, logging, nioCore, nioHTTP, nioPosix,
     ]),
   module(
     "CrashService",

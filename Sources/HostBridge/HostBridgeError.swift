@@ -13,6 +13,16 @@ public struct HostBridgeError: Error, Equatable, Sendable, CustomStringConvertib
     public static let spoolFailed = Code(description: "spoolFailed")
     /// Something the user gave cannot be used.
     public static let invalidSetting = Code(description: "invalidSetting")
+    /// The bridge's socket is held by another bridge or another program.
+    public static let socketInUse = Code(description: "socketInUse")
+    /// The bridge's socket cannot be made.
+    public static let socketUnavailable = Code(description: "socketUnavailable")
+    /// The port for metrics cannot be listened on.
+    public static let portUnavailable = Code(description: "portUnavailable")
+    /// No bridge answers where one was looked for.
+    public static let noBridge = Code(description: "noBridge")
+    /// What a bridge answered is no status that this version knows.
+    public static let statusUnreadable = Code(description: "statusUnreadable")
   }
 
   public let code: Code

@@ -1,0 +1,37 @@
+// Where the bridge's socket is when nobody says, for the bridge and for those who ask it.
+
+import Foundation
+
+/// Paths of the bridge's socket.
+public enum StatusSocketPlace {
+  /// Where a bridge of this user listens: below the service manager's folder (`RUNTIME_DIRECTORY`,
+  /// systemd.exec(5)), the login session's (`XDG_RUNTIME_DIR`), or else a folder in the user's home.
+  /// Each belongs to the user alone, so that nobody can put another socket in its place.
+  public static func standard(
+    _ environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> String {
+    if let folder = environment["RUNTIME_DIRECTORY"]?.split(separator: ":").first,
+      folder.hasPrefix("/")
+    {
+      return "\(folder)/bridge.sock"
+    }
+    if let folder = environment["XDG_RUNTIME_DIR"], folder.hasPrefix("/") {
+      return folder + "/martlet/bridge.sock"
+    }
+    if let folder = environment["XDG_STATE_HOME"], folder.hasPrefix("/") {
+      return folder + "/martlet/bridge.sock"
+    }
+    return NSHomeDirectory() + "/.local/state/martlet/bridge.sock"
+  }
+
+  /// The socket of the bridge that runs as a system service.
+  public static let system = "/run/martlet/bridge.sock"
+
+  /// Where to look for a bridge, in this order.
+  public static func candidates(
+    _ environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> [String] {
+    let own = standard(environment)
+    return own == system ? [own] : [own, system]
+  }
+}
