@@ -13,6 +13,12 @@ import threading
 FLASH_SIZE = 4 << 20
 # Commands of the NOR part.
 READ, PROGRAM, ERASE = 0x03, 0x02, 0x20
+# How the log tells that a byte of the serial line was written or taken.
+SERIAL_DATA = b" addr 0x00 "
+
+
+# What the log is to hold beside instructions.
+EVENTS = ["m25p80_transfer", "m25p80_command_decoded", "serial_read", "serial_write"]
 
 
 class BoardFailure(Exception):
@@ -90,7 +96,7 @@ class Symbols:
 class Work:
     """What the processor and the flash did between two places."""
 
-    def __init__(self):
+    def __init__(self, turn=None):
         # Instructions by program counter.
         self.places = collections.Counter()
         # Flash commands by their number.
@@ -103,14 +109,27 @@ class Work:
         self.logged = 0
         # Bytes that came back from flash to reads, their commands apart.
         self.bytes_read = 0
+        # Where each turn of a loop begins; work in turns that move no byte over the serial line is then
+        # not counted.
+        self.turn = turn
 
     def read(self, log):
         """Takes the emulator's log to its end."""
         reading = False
+        turn = b"%08x" % self.turn if self.turn is not None else None
+        # A turn is counted when its end has shown whether it worked.
+        works, places = turn is None, self.places
         for line in log:
             if line.startswith(b"Trace"):
                 at = line.index(b"/", 16) + 1
-                self.places[line[at:at + 8]] += 1
+                place = line[at:at + 8]
+                if place == turn:
+                    if works and places is not self.places:
+                        self.places += places
+                    works, places = False, collections.Counter()
+                places[place] += 1
+            elif b"serial_" in line:
+                works |= SERIAL_DATA in line
             elif b"m25p80_transfer" in line:
                 self.wire_bytes += 1
                 if reading:
@@ -123,9 +142,11 @@ class Work:
                 reading = command == READ
             elif line.startswith(b"cpu_io_recompile"):
                 # That instruction is logged once more.
-                self.places[b"%08x" % int(line.rsplit(b" ", 1)[1], 16)] -= 1
+                places[b"%08x" % int(line.rsplit(b" ", 1)[1], 16)] -= 1
             elif line.startswith(b"Stopped"):
-                self.places[line[line.index(b"[") + 1:line.index(b"]")]] -= 1
+                places[line[line.index(b"[") + 1:line.index(b"]")]] -= 1
+        if works and places is not self.places:
+            self.places += places
         # A read begins with three bytes of address.
         self.bytes_read -= 3 * self.commands[READ]
         self.places = collections.Counter({int(k, 16): n for k, n in self.places.items() if n})
@@ -136,37 +157,46 @@ class EmulatedBoard:
     """A board that stands still until it is told to run to some place.
 
     `-icount shift=0` makes the emulator count instructions, and recording lets it tell the count.
+
+    With `serial` the board's line is a socket, `serial`. With another `shift` an instruction takes two
+    to the power of it in nanoseconds. Either way nothing is recorded, and the log alone counts.
+    `contents` is what flash holds.
     """
 
-    def __init__(self, elf, orders=b"", orders_offset=0):
+    def __init__(self, elf, orders=b"", orders_offset=0, serial=False, shift=0, contents=None):
         self.symbols = Symbols(elf)
         self.folder = tempfile.mkdtemp(prefix="martlet-cost")
         self.flash = os.path.join(self.folder, "nor.bin")
         with open(self.flash, "wb") as file:
-            file.write(b"\xff" * FLASH_SIZE)
+            file.write(contents or b"\xff" * FLASH_SIZE)
             file.seek(orders_offset)
             file.write(orders)
         gdb = os.path.join(self.folder, "gdb")
         self.log = os.path.join(self.folder, "log")
         os.mkfifo(self.log)
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(gdb)
-        listener.listen(1)
-        listener.settimeout(20)
-        record = os.path.join(self.folder, "record")
+        listener = listen(gdb)
+        serial_path = os.path.join(self.folder, "serial")
+        serial_listener = listen(serial_path)
+        # What comes from outside while a recorded board runs would have to wait for its timers.
+        self.records = shift == 0 and not serial
+        record = f",rr=record,rrfile={self.folder}/record" if self.records else ""
         self.process = subprocess.Popen(
             ["qemu-system-arm", "-M", "ast1030-evb,fmc-model=w25q32", "-display", "none",
-             "-monitor", "none", "-serial", "null", "-S", "-kernel", elf,
+             "-monitor", "none", "-S", "-kernel", elf,
+             "-chardev", f"socket,id=serial,path={serial_path}" if serial else "null,id=serial",
+             "-serial", "chardev:serial",
              "-drive", f"file={self.flash},format=raw,if=mtd",
-             "-icount", f"shift=0,rr=record,rrfile={record}",
+             "-icount", f"shift={shift}{record}",
              "-chardev", f"socket,id=gdb,path={gdb}", "-gdb", "chardev:gdb"],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
+            self.serial = serial_listener.accept()[0] if serial else None
             self.line = listener.accept()[0]
         except OSError:
             self.process.kill()
             raise BoardFailure("QEMU does not start: " + self.process.communicate()[1].decode())
         listener.close()
+        serial_listener.close()
         self.line.settimeout(120)
         self.buffer = b""
         # QEMU sets registers only for a debugger that has asked which there are.
@@ -179,6 +209,8 @@ class EmulatedBoard:
         self.process.kill()
         self.process.communicate()
         self.line.close()
+        if self.serial:
+            self.serial.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # The remote protocol of gdb.
@@ -262,10 +294,28 @@ class EmulatedBoard:
         """Instructions since power-on."""
         return int(self.monitor("info replay").rsplit("=", 1)[1])
 
+    def run_while(self, body):
+        """Runs until `body` has returned, wherever that is. Answers what it returns."""
+        self.send("c")
+        answer = body()
+        self.line.sendall(b"\x03")
+        self.receive()
+        return answer
+
     def work_to(self, *addresses):
         """Runs to one of the addresses one logged instruction at a time. Answers the work done."""
-        work = Work()
-        before = self.count
+        return self.work(lambda: self.run_to(*addresses))[0]
+
+    def work_while(self, body, turn):
+        """Runs until `body` has returned, one logged instruction at a time. Answers the work done in
+        those turns, which begin at the address `turn`, that moved a byte over the serial line, and what
+        `body` returned."""
+        return self.work(lambda: self.run_while(body), turn)
+
+    def work(self, run, turn=None):
+        """Logs what the board does while it runs. Answers the work and what `run` returned."""
+        work = Work(turn)
+        before = self.count if self.records else 0
 
         def follow():
             with open(self.log, "rb") as log:
@@ -275,15 +325,16 @@ class EmulatedBoard:
         reader.start()
         self.monitor(f"logfile {self.log}")
         self.monitor("singlestep on")
-        self.monitor("log exec,nochain,trace:m25p80_transfer,trace:m25p80_command_decoded")
-        self.run_to(*addresses)
+        self.monitor("log exec,nochain," + ",".join("trace:" + event for event in EVENTS))
+        answer = run()
         self.monitor("log none")
         self.monitor("singlestep off")
         # Only another file makes QEMU close this one.
         self.monitor(f"logfile {self.folder}/end")
         reader.join()
-        work.instructions = self.count - before
-        return work
+        if self.records:
+            work.instructions = self.count - before
+        return work, answer
 
     def flash_bytes(self):
         """Ends the emulator and answers what flash holds."""
@@ -291,6 +342,15 @@ class EmulatedBoard:
         self.process.wait(20)
         with open(self.flash, "rb") as file:
             return file.read()
+
+
+def listen(path):
+    """A socket that QEMU connects to."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(1)
+    listener.settimeout(20)
+    return listener
 
 
 def need(*programs):

@@ -14,7 +14,8 @@ private struct Orders {
   static let magic: UInt32 = 0x5453_4F43
 
   /// Words: magic, slot size, stack limit, bytes of memory to register, places to crash at in turn,
-  /// dumps of one fingerprint to keep, 1 to crash in front of the agent after the first boot.
+  /// dumps of one fingerprint to keep, 1 to crash in front of the agent after the first boot, 1 to
+  /// forward dumps instead of crashing from then on.
   private var words = InlineArray<8, UInt32>(repeating: 0)
 
   init() {
@@ -28,6 +29,7 @@ private struct Orders {
   var places: UInt32 { words[4] }
   var dumpsPerFingerprint: UInt8 { UInt8(truncatingIfNeeded: words[5]) }
   var skipsAgent: Bool { words[6] == 1 }
+  var forwards: Bool { words[7] == 1 }
 }
 
 /// Entered by the board's start-up code.
@@ -42,8 +44,12 @@ struct CostApp {
     let orders = Orders()
     guard orders.areThere else { return }
     if orders.skipsAgent, halResetCause() == .fault { crash(at: 0) }
-    let agent = BootAgent(slotSize: orders.slotSize)
+    var agent = BootAgent(slotSize: orders.slotSize)
     grantLease(dumpsPerFingerprint: orders.dumpsPerFingerprint)
+    if orders.forwards, halResetCause() == .fault {
+      agent.waitForHost { _ in }
+      while true { agent.poll { _ in } }
+    }
     CrashCapture.limitStack(to: orders.stackLimit)
     if orders.memory > 0 {
       CrashCapture.register(address: memory, length: orders.memory, id: 1)

@@ -82,28 +82,38 @@ public struct FrameWriter {
     guard count <= buffer.count, let base = buffer.baseAddress else { return nil }
     append(CRC32C.checksum(base + Self.headroom, count: count - Self.headroom))
     guard count <= buffer.count else { return nil }
-    var out = 2
-    var codeAt = 1
-    buffer[0] = 0
-    for at in Self.headroom..<count {
-      let byte = buffer[at]
-      // A full run is closed when the next byte comes, so that none is left empty at the end.
-      if out - codeAt == 0xFF { closeRun(&codeAt, &out) }
-      if byte == 0 {
-        closeRun(&codeAt, &out)
-      } else {
-        buffer[out] = byte
-        out += 1
-      }
-    }
-    closeRun(&codeAt, &out)
-    buffer[out - 1] = 0
-    return out
+    return Self.encode(base.assumingMemoryBound(to: UInt8.self), count: count)
   }
 
-  private func closeRun(_ codeAt: inout Int, _ out: inout Int) {
-    buffer[codeAt] = UInt8(truncatingIfNeeded: out - codeAt)
-    codeAt = out
-    out += 1
+  /// COBS of what lies behind the headroom, between two delimiters. Returns its length. Every dump goes
+  /// byte by byte through here.
+  @inline(never)
+  @_optimize(speed)
+  private static func encode(_ base: UnsafeMutablePointer<UInt8>, count: Int) -> Int {
+    base.pointee = 0
+    var next = UnsafePointer(base + headroom)
+    let end = UnsafePointer(base + count)
+    var codeAt = base + 1
+    var out = base + 2
+    while next != end {
+      let byte = next.pointee
+      next += 1
+      // A full run is closed when the next byte comes, so that none is left empty at the end.
+      if out == codeAt + 0xFF {
+        codeAt.pointee = 0xFF
+        codeAt = out
+        out += 1
+      }
+      if byte != 0 {
+        out.pointee = byte
+      } else {
+        codeAt.pointee = UInt8(truncatingIfNeeded: out - codeAt)
+        codeAt = out
+      }
+      out += 1
+    }
+    codeAt.pointee = UInt8(truncatingIfNeeded: out - codeAt)
+    out.pointee = 0
+    return out + 1 - base
   }
 }

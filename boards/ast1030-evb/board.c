@@ -166,9 +166,13 @@ void martlet_hal_watchdog_feed(void) {
 /* ---- Serial line --------------------------------------------------------------------------- */
 
 size_t martlet_hal_serial_write(const uint8_t *bytes, size_t length) {
-  size_t sent = 0;
-  while (sent < length && (UART_LSR & UART_LSR_THR_EMPTY) != 0) UART_DATA = bytes[sent++];
-  return sent;
+  const uint8_t *next = bytes, *end = bytes + length;
+  while (next < end && (UART_LSR & UART_LSR_THR_EMPTY) != 0) {
+    /* With its FIFO on the transmitter is empty when all of the FIFO is. */
+    const uint8_t *full = end - next < UART_FIFO ? end : next + UART_FIFO;
+    while (next < full) UART_DATA = *next++;
+  }
+  return (size_t)(next - bytes);
 }
 
 size_t martlet_hal_serial_read(uint8_t *buffer, size_t capacity) {

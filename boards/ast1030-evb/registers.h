@@ -27,6 +27,7 @@ enum { INTERRUPT_LINES = 256 };
 #define UART_LSR REG32(0x7E784014)
 #define UART_LSR_DATA_READY (1u << 0)
 #define UART_LSR_THR_EMPTY (1u << 5)
+enum { UART_FIFO = 16 };
 
 /* Timers: they count down at 1 MHz when the external clock is chosen. */
 #define TIMER_STATUS(n) REG32(0x7E782000 + 0x10 * ((n)-1))
