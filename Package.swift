@@ -182,7 +182,8 @@ let testTargets: [Target] = [
   tests(
     "HostBridgeTests",
     [
-      "ConsentLease", "DumpFormat", "HostBridge", "LinkProtocol", "MartletTestKit", "SerialLink",
+      "BoardHAL", "BootAgent", "ConsentLease", "DumpFormat", "HostBridge", "LinkProtocol",
+      "MartletTestKit", "SerialLink",
       "ServiceAPI", grdb, nioCore, nioHTTP, nioPosix,
     ]),
   tests(

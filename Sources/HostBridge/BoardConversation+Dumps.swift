@@ -11,7 +11,7 @@ extension BoardConversation {
     askNext(after: DumpKey(bootCount: 0, sequence: 0), now: now)
   }
 
-  private func askNext(after key: DumpKey, now: Duration) {
+  func askNext(after key: DumpKey, now: Duration) {
     pass.next = .asking
     request(.next, now: now) { frame in Next(after: key).append(to: &frame) }
   }
@@ -95,17 +95,19 @@ extension BoardConversation {
     switch pass.next {
     case .wanted(let offered) where pass.mayFetch:
       damagedArrivals = 0
+      pass.next = .due(offered.identity.key)
       fetch(offered, now: now)
-      askNext(after: offered.identity.key, now: now)
     case .known(let offered, let verdict) where pass.settling.count < DumpPass.mostSettling:
       pass.settling.append(.init(identity: offered.identity, state: .storing))
       if verdict == .stored { lastWhole = now }
+      pass.next = .due(offered.identity.key)
       sendReceipt(verdict, for: offered.identity, now: now)
-      askNext(after: offered.identity.key, now: now)
+    case .due(let key) where pass.fetching == nil && !pass.isReceipting:
+      askNext(after: key, now: now)
     case .ended where pass.fetching == nil:
       // Receipts may be out still: the counts do not wait for them.
       readCounts(now: now)
-    case .ended, .asking, .judging, .wanted, .known:
+    case .ended, .due, .asking, .judging, .wanted, .known:
       break
     }
   }

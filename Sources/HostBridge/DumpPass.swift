@@ -1,5 +1,6 @@
 // What is under way while the board's dumps are taken, one lane beside the other.
 
+import DumpFormat
 import LinkProtocol
 
 /// A dump that the board offered.
@@ -20,6 +21,10 @@ struct DumpPass {
   enum Lookahead: Equatable {
     /// NONE came, or nothing is to be asked for any more.
     case ended
+    /// NEXT for the dump behind this one is to go out when the board listens: once DATA comes, or when
+    /// nothing else is under way. A UART holds 16 bytes; what comes right behind a request that keeps
+    /// the board busy is lost.
+    case due(DumpKey)
     /// NEXT is out.
     case asking
     /// The bridge looks the offered dump up in its spool.
@@ -49,6 +54,11 @@ struct DumpPass {
   /// Dumps that the spool holds and the board has released.
   var stored: [DumpIdentity] = []
 
+  var isReceipting: Bool {
+    settling.contains {
+      if case .receipting = $0.state { true } else { false }
+    }
+  }
   var mayFetch: Bool { fetching == nil && settling.count < Self.mostSettling }
   /// Nothing is asked for or fetched any more; receipts may still be out.
   var isFetched: Bool { next == .ended && fetching == nil }

@@ -43,6 +43,29 @@ extension EmulatedBoard {
     _ = martlet_host_serial_set_baud(board, baud, fifo)
   }
 
+  /// Runs `body` with `handler` called after each use that the board makes of its line, on the thread
+  /// that made it: the other end can act in the board's own time, or let it pass with
+  /// ``advance(by:)``.
+  ///
+  /// - Parameter handler: gets whether the board wrote (or read), and how many bytes.
+  public func withSerialHandler<Result, Failure: Error>(
+    _ handler: @escaping (_ wrote: Bool, _ count: Int) -> Void, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let box = SerialHandler(handler)
+    let context = Unmanaged.passUnretained(box).toOpaque()
+    martlet_host_on_serial(
+      board,
+      { context, wrote, count in
+        guard let context else { return }
+        Unmanaged<SerialHandler>.fromOpaque(context).takeUnretainedValue().run(wrote, count)
+      }, context)
+    defer {
+      martlet_host_on_serial(board, nil, nil)
+      withExtendedLifetime(box) {}
+    }
+    return try body()
+  }
+
   /// Connects the line to a socket, pipe or tty instead of the queues. The descriptor is
   /// duplicated: the caller may close its own.
   ///
@@ -59,4 +82,10 @@ extension EmulatedBoard {
   public func detach() {
     _ = martlet_host_serial_attach(board, -1)
   }
+}
+
+/// What a C function pointer can carry a Swift closure in.
+private final class SerialHandler {
+  let run: (Bool, Int) -> Void
+  init(_ run: @escaping (Bool, Int) -> Void) { self.run = run }
 }

@@ -85,6 +85,8 @@ struct martlet_host_board {
   uint64_t received_at;
   int descriptor;
   bool descriptor_is_socket;
+  void (*serial_handler)(void *, bool, size_t);
+  void *serial_context;
 
   /* Memory. */
   uint8_t *ram;

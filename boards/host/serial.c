@@ -181,6 +181,24 @@ bool martlet_host_serial_set_capacity(martlet_host_board *board, uint32_t to_hos
   return ok;
 }
 
+void martlet_host_on_serial(martlet_host_board *board,
+                            void (*handler)(void *context, bool wrote, size_t taken),
+                            void *context) {
+  if (!martlet_host_enter(board)) return;
+  board->serial_handler = handler;
+  board->serial_context = context;
+  martlet_host_leave(board);
+}
+
+/* Ends a use of the line and lets whoever listens act, with the board unlocked. */
+static void leave_and_tell(martlet_host_board *board, bool wrote, size_t taken) {
+  void (*handler)(void *, bool, size_t) = board->serial_handler;
+  void *context = board->serial_context;
+  if (board->state != MARTLET_HOST_RUNNING) handler = NULL;
+  martlet_host_leave(board);
+  if (handler) handler(context, wrote, taken);
+}
+
 /* ---- The board's end ----------------------------------------------------------------------- */
 
 size_t martlet_hal_serial_write(const uint8_t *bytes, size_t length) {
@@ -196,7 +214,7 @@ size_t martlet_hal_serial_write(const uint8_t *bytes, size_t length) {
     else
       taken = queue_put(&board->to_host, bytes, length);
   }
-  martlet_host_leave(board);
+  leave_and_tell(board, true, taken);
   return taken;
 }
 
@@ -210,7 +228,7 @@ size_t martlet_hal_serial_read(uint8_t *buffer, size_t capacity) {
     taken = board->descriptor >= 0 ? descriptor_take(board, buffer, capacity)
                                    : queue_take(queue, buffer, capacity);
   }
-  martlet_host_leave(board);
+  leave_and_tell(board, false, taken);
   return taken;
 }
 

@@ -289,6 +289,13 @@ bool martlet_host_serial_set_capacity(martlet_host_board *board, uint32_t to_hos
  * descriptor is never paced. False when memory is short. */
 bool martlet_host_serial_set_baud(martlet_host_board *board, uint32_t baud, uint32_t fifo);
 
+/* What is called after each use that a running board makes of its line, on the thread that made it
+ * and with the board unlocked: the other end can act in the board's own time, or let it pass.
+ * `taken` is how many bytes were written or read. NULL ends it. */
+void martlet_host_on_serial(martlet_host_board *board,
+                            void (*handler)(void *context, bool wrote, size_t taken),
+                            void *context);
+
 /* Connects the line to a socket, pipe or tty instead of the queues; -1 disconnects. The descriptor
  * is duplicated, and made non-blocking unless it is a socket. False when it cannot be. */
 bool martlet_host_serial_attach(martlet_host_board *board, int descriptor);

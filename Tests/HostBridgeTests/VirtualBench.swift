@@ -1,0 +1,232 @@
+// The genuine boot agent and the genuine conversation on one line, in virtual time.
+
+import BoardHAL
+import BootAgent
+import ConsentLease
+import DumpFormat
+import DumpRing
+import LinkProtocol
+import MartletTestKit
+
+@testable import HostBridge
+
+/// An emulated board with the boot agent on it, a ``PacedLink``, and a ``VirtualBridge`` at its end.
+final class VirtualBench {
+  let board: EmulatedBoard
+  let link: PacedLink
+  let bridge: VirtualBridge
+  let slotSize: UInt32
+  private var agent: BootAgent?
+
+  /// - Parameter slots: of the ring; the smallest flash that holds them.
+  init(
+    _ settings: PacedLink.Settings = PacedLink.Settings(), slotSize: UInt32 = 32 << 10,
+    slots: UInt32 = 16, conversation: ConversationSettings = ConversationSettings()
+  ) throws {
+    var configuration = EmulatedBoard.Configuration(seed: settings.seed)
+    let state: UInt32 = 5 * 4096
+    configuration.flash = FlashGeometry(
+      size: state + slots * slotSize, sectorSize: 4096, pageSize: 256, ringOffset: state,
+      ringSize: slots * slotSize, stateOffset: 0, stateSize: state)
+    board = try EmulatedBoard(configuration)
+    link = PacedLink(board: board, settings: settings)
+    bridge = VirtualBridge(link: link, settings: conversation)
+    self.slotSize = slotSize
+    link.host = bridge
+  }
+
+  /// Puts dumps into the ring as crashes would have.
+  func hold(_ dumps: [[UInt8]]) throws {
+    let table = UnsafeMutableRawPointer.allocate(byteCount: DumpRing.tableSize, alignment: 8)
+    defer { table.deallocate() }
+    let isHeld = board.run {
+      guard
+        let ring = DumpRing(geometry: halFlashGeometry(), slotSize: slotSize, table: table)
+      else { return false }
+      for dump in dumps {
+        let isStored = dump.withUnsafeBytes { bytes in
+          guard let slot = ring.makeReady(dumpsPerFingerprint: .max), let start = bytes.baseAddress
+          else { return false }
+          return ring.store(start, length: UInt32(bytes.count), in: slot)
+        }
+        guard isStored else { return false }
+      }
+      return true
+    }
+    guard isHeld else { throw Failure(words: "the ring does not take the dumps") }
+  }
+
+  struct Failure: Error { var words: String }
+
+  /// Starts the board, from any state.
+  func boot() {
+    if !board.restart() { board.warmReset(cause: .software) }
+    link.restarted()
+    agent = link.run { BootAgent(slotSize: slotSize) }
+  }
+
+  /// Lets the agent wait for the host as an application's `main` does.
+  func waitForHost() { link.run { agent?.waitForHost { _ in } } }
+
+  /// Runs the application, which polls the agent, until `isDone` holds or `limit` has passed.
+  func runApplication(
+    for limit: Duration = .seconds(60), until isDone: (VirtualBench) -> Bool
+  ) {
+    let end = link.now + limit
+    while board.state == .running, link.now < end, !isDone(self) {
+      link.run { agent?.poll { _ in } }
+    }
+  }
+
+  /// Lets the board take a lease in its application, and crash afterwards.
+  func takeLease() {
+    boot()
+    bridge.connect()
+    waitForHost()
+    runApplication { $0.bridge.conversation.hello?.leaseState == .allowed }
+  }
+}
+
+/// The host's end: a conversation, a service that answers after a while, a disk that takes its time.
+final class VirtualBridge: LinkHost {
+  let link: PacedLink
+  private(set) var conversation: BoardConversation
+  private let settings: ConversationSettings
+  /// How long the service thinks; `nil`: it never answers.
+  var serviceTime: Duration? = .milliseconds(20)
+  /// How long storing takes; the disk takes one dump at a time.
+  var storingTime: Duration = .milliseconds(5)
+  /// What the spool holds: it outlives the bridge.
+  var spool: [DumpIdentity: [UInt8]] = [:]
+  /// Each time that a dump was put into the spool.
+  private(set) var stored: [DumpIdentity] = []
+  private(set) var starts: [StartReason] = []
+  private(set) var warnings: [String] = []
+  /// Bytes that were on the line, both ways, when the application started.
+  private(set) var bytesAtStart: Int?
+  /// When a request or an answer of a type was first and last seen here.
+  private(set) var seen: [FrameType: (first: Duration, last: Duration)] = [:]
+  /// Bytes that were on the line when a request or answer of a type was last seen.
+  private(set) var bytesSeen: [FrameType: Int] = [:]
+  private let inbox = FrameInbox(largestFrame: FrameLimit.largest)
+  private var diskIsFree = Duration.zero
+  /// What was asked of service and disk before a restart or a disconnect is forgotten.
+  private var life = 0
+
+  init(link: PacedLink, settings: ConversationSettings) {
+    self.link = link
+    self.settings = settings
+    conversation = BoardConversation(settings: settings)
+  }
+
+  func connect() {
+    link.isConnected = true
+    perform(conversation.connected(now: link.now))
+  }
+
+  /// The line goes away, with all that is on it.
+  func disconnect() {
+    life += 1
+    link.isConnected = false
+    perform(conversation.disconnected())
+  }
+
+  /// Ends the bridge, by kill -9 as it were, and starts another one.
+  func restart() {
+    life += 1
+    conversation = BoardConversation(settings: settings)
+    connect()
+  }
+
+  var nextDeadline: Duration? { conversation.nextDeadline }
+  func wake(at now: Duration) { perform(conversation.tick(now: now)) }
+
+  func receive(_ bytes: [UInt8], at now: Duration) {
+    for byte in bytes {
+      if case .frame(let frame) = inbox.receive(byte) { note(frame.type) }
+    }
+    perform(conversation.receive(bytes, now: now))
+  }
+
+  private func note(_ type: UInt8) {
+    guard let type = FrameType(rawValue: type) else { return }
+    seen[type] = (seen[type]?.first ?? link.now, link.now)
+    bytesSeen[type] = link.bytesToHost + link.bytesToBoard
+  }
+
+  private func later(_ delay: Duration, _ body: @escaping (VirtualBridge) -> Void) {
+    let life = life
+    link.at(link.now + delay) { [weak self] in
+      guard let self, self.life == life else { return }
+      body(self)
+    }
+  }
+
+  private func perform(_ actions: [ConversationAction]) {
+    for action in actions {
+      switch action {
+      case .send(let bytes):
+        // Marker and type never need COBS.
+        if bytes.count > 3 { note(bytes[3]) }
+        link.send(bytes)
+      case .leaseWanted(let wish): answer(wish)
+      case .offered(let identity, _, let prologue): judge(identity, prologue)
+      case .complete(let identity, _, let bytes): store(identity, bytes)
+      case .starting(let reason):
+        starts.append(reason)
+        bytesAtStart = link.bytesToHost + link.bytesToBoard
+      case .warning(let words): warnings.append(words)
+      case .uploadAwaited, .counted, .console, .hello, .leaseAnswered: break
+      }
+    }
+  }
+
+  private func answer(_ wish: LeaseWish) {
+    guard let serviceTime else { return }
+    later(serviceTime) {
+      $0.perform(
+        $0.conversation.leaseIssued(
+          lease(for: wish), nonce: wish.nonce, allowed: true, now: $0.link.now))
+    }
+  }
+
+  private func judge(_ identity: DumpIdentity, _ prologue: [UInt8]) {
+    later(.zero) {
+      let judgement: OfferJudgement =
+        switch $0.spool[identity] {
+        case nil: .wanted
+        case let held?: .settled(held.starts(with: prologue) ? .stored : .notNow)
+        }
+      $0.perform($0.conversation.judged(identity, judgement, now: $0.link.now))
+    }
+  }
+
+  private func store(_ identity: DumpIdentity, _ bytes: [UInt8]) {
+    diskIsFree = max(link.now, diskIsFree) + storingTime
+    later(diskIsFree - link.now) {
+      if $0.spool[identity] == nil {
+        $0.spool[identity] = bytes
+        $0.stored.append(identity)
+      }
+      $0.perform($0.conversation.settled(identity, .stored, now: $0.link.now))
+    }
+  }
+}
+
+/// The lease that the service issues for a wish: 48 hours, whatever the board holds.
+private func lease(for wish: LeaseWish) -> [UInt8] {
+  var device = InlineArray<64, UInt8>(repeating: 0)
+  let digits = Array(wish.device.utf8)
+  for i in 0..<64 {
+    device[i] = UInt8(String(decoding: digits[2 * i..<2 * i + 2], as: UTF8.self), radix: 16) ?? 0
+  }
+  var nonce = InlineArray<16, UInt8>(repeating: 0)
+  for i in 0..<16 { nonce[i] = wish.nonce[i] }
+  let lease = Lease(
+    isAllowed: true, dumpsPerFingerprint: 64, nonce: nonce, epoch: 1,
+    lifetime: Lease.longestLifetime, deviceID: device)
+  return [UInt8](unsafeUninitializedCapacity: lease.encodedSize) { buffer, count in
+    if let start = UnsafeMutableRawPointer(buffer.baseAddress) { lease.encode(to: start) }
+    count = lease.encodedSize
+  }
+}
