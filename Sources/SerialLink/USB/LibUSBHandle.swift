@@ -41,9 +41,14 @@ final class LibUSBHandle: USBHandle {
       libusb_claim_interface(pointer, CInt(interface))
     }
     state.withLock { $0.claimed.append(interface) }
-    guard alternate != 0 else { return }
-    try LibUSB.call("choose a setting of interface \(interface) of", name) {
-      libusb_set_interface_alt_setting(pointer, CInt(interface), CInt(alternate))
+    do throws(SerialLinkError) {
+      // Also when it is in use: the system then starts the interface's endpoints afresh. A program
+      // that was killed may have left requests in their queues that never end.
+      try LibUSB.call("choose a setting of interface \(interface) of", name) {
+        libusb_set_interface_alt_setting(pointer, CInt(interface), CInt(alternate))
+      }
+    } catch  where alternate == 0 {
+      // A device need not know the request for a setting that it has anyway (USB 2.0, 9.4.10).
     }
   }
 

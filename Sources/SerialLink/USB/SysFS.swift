@@ -13,10 +13,11 @@ struct USBNames: Hashable, Sendable {
 enum SysFS {
   private static let root = "/sys/bus/usb/devices"
 
-  /// The names of the device at a place, or `nil` where there are no such files.
+  /// The names of the device at a place, or `nil` on a system without such files. A root hub, whose
+  /// place is none, has no names.
   static func names(at place: USBPlace) -> USBNames? {
+    guard FileManager.default.fileExists(atPath: root) else { return nil }
     let folder = "\(root)/\(place)"
-    guard FileManager.default.fileExists(atPath: folder) else { return nil }
     return USBNames(
       manufacturer: text(folder + "/manufacturer"), product: text(folder + "/product"),
       serial: text(folder + "/serial"))
