@@ -1,25 +1,25 @@
-// One test body over real lines of every kind: a Unix socket, a TCP port, a pseudo-terminal.
+// One test body over lines of every kind: a Unix socket, a TCP port, a pseudo-terminal, USB.
 
 import Foundation
 import MartletTestKit
 import NIOCore
 import NIOPosix
-import SerialLink
 import Testing
 
 @testable import HostBridge
+@testable import SerialLink
 
-/// Every kind of line that ``LineTransport`` opens.
+/// Every kind of line. The first three are the system's own; USB is ``FakeUSBBus``.
 enum LineKind: CaseIterable, Sendable {
-  case unix, tcp, tty
+  case unix, tcp, tty, usb
 }
 
 @Suite(.timeLimit(.minutes(1))) struct TransportTests {
   @Test(arguments: LineKind.allCases)
   func `bytes of every value pass both ways in order`(kind: LineKind) async throws {
-    try await FarEnd.with(kind) { _, address in
+    try await FarEnd.with(kind) { far, address in
       let noise = (0..<40_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
-      let echoed = try await LineTransport().withConnection(to: address) { inbound, outbound in
+      let echoed = try await far.transport.withConnection(to: address) { inbound, outbound in
         try await withThrowingTaskGroup(of: Void.self) { group in
           group.addTask { try await outbound.write(noise) }
           var received: [UInt8] = []
@@ -38,12 +38,12 @@ enum LineKind: CaseIterable, Sendable {
   @Test(arguments: LineKind.allCases)
   func `the end of the other side ends the line`(kind: LineKind) async throws {
     try await FarEnd.with(kind) { far, address in
-      let isOver = try await LineTransport().withConnection(to: address) { inbound, outbound in
+      let isOver = try await far.transport.withConnection(to: address) { inbound, outbound in
         try await outbound.write([1])
         do {
           for try await _ in inbound { await far.close() }
         } catch {
-          // A terminal whose other side is gone fails rather than ends.
+          // A terminal whose other side is gone, and a USB device, fail rather than end.
         }
         return true
       }
@@ -53,10 +53,10 @@ enum LineKind: CaseIterable, Sendable {
 
   @Test(arguments: LineKind.allCases)
   func `cancelling closes the line, and it can be opened again`(kind: LineKind) async throws {
-    try await FarEnd.with(kind) { _, address in
+    try await FarEnd.with(kind) { far, address in
       let (opened, isOpen) = AsyncStream.makeStream(of: Void.self)
       let task = Task {
-        try await LineTransport().withConnection(to: address) { inbound, outbound in
+        try await far.transport.withConnection(to: address) { inbound, outbound in
           isOpen.yield()
           for try await _ in inbound {}
           try Task.checkCancellation()
@@ -65,29 +65,33 @@ enum LineKind: CaseIterable, Sendable {
       for await _ in opened { break }
       task.cancel()
       await #expect(throws: (any Error).self) { try await task.value }
-      if kind == .tty {
-        // The port is free again: a second opening would find it locked otherwise.
-        try await LineTransport().withConnection(to: address) { _, outbound in
+      if kind == .tty || kind == .usb {
+        // The port is free again: a second opening would find it taken otherwise.
+        try await far.transport.withConnection(to: address) { _, outbound in
           try await outbound.write([1])
         }
       }
     }
   }
 
-  @Test(arguments: ["unix:/tmp/martlet-nobody.sock", "tcp:127.0.0.1:1", "tty:/dev/martlet-nobody"])
+  @Test(arguments: [
+    "unix:/tmp/martlet-nobody.sock", "tcp:127.0.0.1:1", "tty:/dev/martlet-nobody", "usb:nobody",
+  ])
   func `a line that is not there is told apart from one that fails`(text: String) async throws {
     let address = try BoardAddress(parsing: text)
+    let lines = BoardLines(usb: USBTransport(bus: FakeUSBBus()))
     let error = await #expect(throws: SerialLinkError.self) {
-      try await LineTransport().withConnection(to: address) { _, _ in }
+      try await lines.withConnection(to: address) { _, _ in }
     }
     #expect(error?.code == .notThere)
   }
 
-  @Test func `a serial port is opened by one program at a time`() async throws {
-    try await FarEnd.with(.tty) { _, address in
-      let error = try await LineTransport().withConnection(to: address) { _, _ in
+  @Test(arguments: [LineKind.tty, .usb])
+  func `a serial port is opened by one program at a time`(kind: LineKind) async throws {
+    try await FarEnd.with(kind) { far, address in
+      let error = try await far.transport.withConnection(to: address) { _, _ in
         await #expect(throws: SerialLinkError.self) {
-          try await LineTransport().withConnection(to: address) { _, _ in }
+          try await far.transport.withConnection(to: address) { _, _ in }
         }
       }
       #expect(error?.code == .busy)
@@ -135,15 +139,21 @@ actor FarEnd {
   private enum End {
     case server(NIOAsyncChannel<Socket, Never>)
     case terminal(Socket)
+    case adapter(FakeAdapter, FakeUSBBus)
   }
 
+  /// What opens the line.
+  nonisolated let transport: any BoardTransport
   private let end: End
   private var channel: (any Channel)?
 
   /// Kept open: a terminal that nobody has open hangs up.
   private let held: CInt?
 
-  private init(_ end: End, holding held: CInt? = nil) {
+  private init(
+    _ end: End, transport: any BoardTransport = LineTransport(), holding held: CInt? = nil
+  ) {
+    self.transport = transport
     self.end = end
     self.held = held
   }
@@ -192,6 +202,13 @@ actor FarEnd {
       let path = String(
         decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
       return (FarEnd(.terminal(channel), holding: near), .tty(path: path, baud: 115_200))
+    case .usb:
+      let bus = FakeUSBBus()
+      let adapter = FakeAdapter(.ftdi())
+      bus.attach(adapter)
+      return (
+        FarEnd(.adapter(adapter, bus), transport: USBTransport(bus: bus)), .usb(USBAddress(.only))
+      )
     }
   }
 
@@ -203,6 +220,7 @@ actor FarEnd {
   /// Takes the connections, one after the other.
   private func serve() async throws {
     switch end {
+    case .adapter: break
     case .terminal(let socket): try await hold(socket)
     case .server(let server):
       try await server.executeThenClose { sockets in
@@ -218,5 +236,8 @@ actor FarEnd {
     }
   }
 
-  func close() async { try? await channel?.close() }
+  func close() async {
+    if case .adapter(let adapter, let bus) = end { bus.detach(adapter) }
+    try? await channel?.close()
+  }
 }
