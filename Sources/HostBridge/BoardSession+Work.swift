@@ -100,12 +100,21 @@ extension BoardSession {
     _ identity: DumpIdentity, _ prologue: DumpPrologue, _ bytes: [UInt8]
   ) async -> OfferJudgement {
     do throws(HostBridgeError) {
-      switch try await parts.spool.standing(of: identity, prologue: bytes) {
+      switch try await parts.spool.standing(
+        of: identity, prologue: bytes, size: prologue.totalLength)
+      {
       case .unknown: return .wanted
       case .known(.purged):
         refuse(identity, prologue, "its consent was revoked after it was taken")
         return .settled(.notWanted)
-      case .known: return .settled(.stored)
+      case .known(.evicted):
+        refuse(identity, prologue, "it was given up here for newer dumps, and there is no room yet")
+        return .settled(.notNow)
+      case .known(.expired):
+        refuse(identity, prologue, "it was kept for as long as crash data may be")
+        return .settled(.notWanted)
+      case .known(.stored), .known(.uploaded), .known(.rejected), .known(.skipped):
+        return .settled(.stored)
       case .conflict:
         refuse(identity, prologue, Self.conflictWords)
         return .settled(.notNow)
@@ -129,7 +138,7 @@ extension BoardSession {
       case .full:
         refuse(
           identity, prologue,
-          "the spool holds \(parts.spool.byteLimit) B, its limit; it empties when the service answers"
+          "the spool is full, and this dump would be the next to be given up; it stays on the board"
         )
         return .notNow
       case .conflict:

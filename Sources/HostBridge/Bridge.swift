@@ -3,14 +3,16 @@
 import SerialLink
 import ServiceLifecycle
 
-/// Runs a session for each board and the uploader, until it is asked to stop.
+/// Runs a session for each board, the uploader and the spool's keeper, until it is asked to stop.
 public struct Bridge: Service {
   private let sessions: [BoardSession]
   private let uploader: Uploader
+  private let keeper: SpoolKeeper?
 
-  public init(sessions: [BoardSession], uploader: Uploader) {
+  public init(sessions: [BoardSession], uploader: Uploader, keeper: SpoolKeeper? = nil) {
     self.sessions = sessions
     self.uploader = uploader
+    self.keeper = keeper
   }
 
   /// Works until the task is cancelled or the service group shuts down.
@@ -20,6 +22,7 @@ public struct Bridge: Service {
     await cancelWhenGracefulShutdown {
       await withDiscardingTaskGroup { group in
         group.addTask { await uploader.run() }
+        if let keeper { group.addTask { await keeper.run() } }
         for session in sessions { group.addTask { await session.run() } }
       }
     }

@@ -26,6 +26,10 @@ public struct BridgeEvent: Codable, Equatable, Sendable {
     case dumpRefused = "dump.refused"
     /// Deleted here for want of consent.
     case dumpPurged = "dump.purged"
+    /// Given up here for a newer dump because the spool was full; `reason` says why this one.
+    case dumpEvicted = "dump.evicted"
+    /// Deleted here because it grew too old.
+    case dumpExpired = "dump.expired"
     /// A board told of crashes that this bridge had not heard of; `count` is its total.
     case crashCounted = "crash.counted"
     /// Durable at the service: `count` fingerprints with their totals.

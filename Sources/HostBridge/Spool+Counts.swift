@@ -88,7 +88,7 @@ extension Spool {
 
   /// The service has these counts, or will never take them. One that grew meanwhile still waits.
   public func settle(_ counts: [SpooledCount], of device: String) async throws(HostBridgeError) {
-    try await access { queue in
+    try await access(freesBytes: true) { queue in
       try await queue.write { db in
         for count in counts {
           try db.execute(
@@ -104,10 +104,11 @@ extension Spool {
 
   /// Deletes the counts of a device: there is no consent for them.
   public func purgeCounts(of device: String) async throws(HostBridgeError) {
-    try await access { queue in
-      let count = try await queue.write { try Self.forgetCounts(of: device, in: $0) }
-      if count > 0 { try await Self.emptyLog(of: queue) }
+    let count = try await access(freesBytes: true) { queue in
+      try await queue.write { try Self.forgetCounts(of: device, in: $0) }
     }
+    if count > 0 { hasResidue.store(true, ordering: .relaxed) }
+    try await sweep()
   }
 
   static func forgetCounts(of device: String, in db: Database) throws -> Int {

@@ -4,26 +4,42 @@ import Foundation
 import GRDB
 
 extension Spool {
-  static func open(folder: String) throws -> DatabaseQueue {
+  static let databaseName = "spool.sqlite"
+
+  /// Of rows whose bytes are here. The indexes say it in the same words, or they are not used.
+  static let isHeld = "state IN (0, 3)"
+
+  func openDatabase() throws -> DatabaseQueue {
     try FileManager.default.createDirectory(
       atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     var configuration = Configuration()
     configuration.journalMode = .wal
     configuration.busyMode = .timeout(5)
     configuration.label = "spool"
-    let queue = try DatabaseQueue(path: folder + "/spool.sqlite", configuration: configuration)
+    configuration.prepareDatabase { db in
+      // One process at a time, and no file of shared memory that a full disk could refuse.
+      try db.execute(sql: "PRAGMA locking_mode = EXCLUSIVE")
+    }
+    let queue = try DatabaseQueue(path: databasePath, configuration: configuration)
+    let longestLog = reserve.size / 4
     // After the queue has chosen WAL, because choosing it also lowers `synchronous`. A queue has
     // one connection, so this holds for every use of it.
     try queue.inDatabase { db in
       try db.execute(sql: "PRAGMA synchronous = FULL")
       // Purged bytes are overwritten, not just forgotten.
       try db.execute(sql: "PRAGMA secure_delete = ON")
+      let pageSize = try Int.fetchOne(db, sql: "PRAGMA page_size") ?? 4_096
+      try db.execute(sql: "PRAGMA wal_autocheckpoint = \(longestLog / pageSize)")
+      // How often dumps failed: forgotten with the process, and no disk is needed for it.
+      try db.execute(sql: "PRAGMA temp_store = MEMORY")
+      try db.execute(
+        sql: "CREATE TEMP TABLE attempt (dump INTEGER PRIMARY KEY, count INTEGER NOT NULL)")
     }
-    try migrator.migrate(queue)
+    try Self.migrator.migrate(queue)
     return queue
   }
 
-  private static var migrator: DatabaseMigrator {
+  static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("1: dumps") { db in
       try db.execute(
@@ -62,6 +78,27 @@ extension Spool {
             UNIQUE (device, fingerprint, first_boot)
           );
           CREATE INDEX crash_count_waiting ON crash_count (device, id) WHERE sent < count;
+          """)
+    }
+    migrator.registerMigration("3: age") { db in
+      try db.execute(
+        sql: """
+          -- The spool's own time when the dump came, by which it grows old; and the time of day.
+          ALTER TABLE dump ADD COLUMN kept_at REAL NOT NULL DEFAULT 0;
+          ALTER TABLE dump ADD COLUMN stored_at REAL;
+          CREATE TABLE spool_time (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            time REAL NOT NULL,
+            wall REAL NOT NULL
+          );
+          -- Empty but for the moment in which a disk that was full is tried.
+          CREATE TABLE spool_probe (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+          DROP INDEX dump_by_state;
+          -- All that is ever counted of the dumps that are here, so that no dump is read for it.
+          CREATE INDEX dump_held ON dump (device, fingerprint, state, boot_count, sequence, size,
+            kept_at) WHERE \(isHeld);
+          CREATE INDEX dump_waiting ON dump (device, id, state) WHERE state = 0;
+          CREATE INDEX dump_gone ON dump (id, state) WHERE NOT (\(isHeld));
           """)
     }
     return migrator

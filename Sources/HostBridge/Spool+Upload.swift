@@ -20,8 +20,10 @@ extension Spool {
     try await access { queue in
       try await queue.read { db in
         try String.fetchAll(
-          db, sql: "SELECT DISTINCT device FROM dump WHERE state = ? ORDER BY device",
-          arguments: [State.stored.rawValue])
+          db,
+          sql: """
+            SELECT DISTINCT device FROM dump WHERE state = \(State.stored.rawValue) ORDER BY device
+            """)
       }
     }
   }
@@ -34,10 +36,12 @@ extension Spool {
         try Row.fetchAll(
           db,
           sql: """
-            SELECT boot_count, sequence, fingerprint, occurrences, size FROM dump
-            WHERE state = ? AND device = ? ORDER BY attempts, id LIMIT ?
+            SELECT boot_count, sequence, fingerprint, occurrences, size
+            FROM dump LEFT JOIN attempt ON attempt.dump = dump.id
+            WHERE state = \(State.stored.rawValue) AND device = ?
+            ORDER BY ifnull(attempt.count, 0), id LIMIT ?
             """,
-          arguments: [State.stored.rawValue, device, limit]
+          arguments: [device, limit]
         ).map { row in
           SpooledDump(
             identity: DumpIdentity(
@@ -65,27 +69,30 @@ extension Spool {
     }
   }
 
-  /// Notes a failed attempt, so that other dumps of the device come first next time.
+  /// Notes a failed attempt, so that other dumps of the device come first next time, until the
+  /// process ends.
   public func noteFailure(of identity: DumpIdentity) async throws(HostBridgeError) {
     try await access { queue in
-      try await queue.write { db in
+      try await queue.writeWithoutTransaction { db in
         try db.execute(
           sql: """
-            UPDATE dump SET attempts = attempts + 1
-            WHERE device = ? AND boot_count = ? AND sequence = ?
+            INSERT INTO attempt (dump, count)
+            SELECT id, 1 FROM dump WHERE device = ? AND boot_count = ? AND sequence = ?
+            ON CONFLICT DO UPDATE SET count = count + 1
             """,
           arguments: [identity.device, identity.key.bootCount, identity.key.sequence])
       }
     }
   }
 
-  /// Ends a dump's stay: in every state but `stored` and `rejected` its bytes are deleted.
+  /// Ends a dump's stay: in every state but `stored` and `rejected` its bytes are deleted. What the
+  /// write-ahead log still has of them goes with ``sweep()``, after a purge at once.
   ///
   /// - Parameter note: the service's name for the dump, or why it was rejected.
   public func settle(
     _ identity: DumpIdentity, as state: State, note: String? = nil
   ) async throws(HostBridgeError) {
-    try await access { queue in
+    let held = try await access(freesBytes: true) { queue in
       try await queue.write { db in
         try db.execute(
           sql: """
@@ -96,29 +103,31 @@ extension Spool {
             state.rawValue, note, state == .stored || state == .rejected,
             identity.device, identity.key.bootCount, identity.key.sequence, State.stored.rawValue,
           ])
+        return try Self.bytesHeld(in: db)
       }
-      if state == .purged { try await Self.emptyLog(of: queue) }
     }
+    health.withLock { $0.holds(held, now: clock.wall()) }
+    hasResidue.store(true, ordering: .relaxed)
+    if state == .purged { try await sweep() }
   }
 
   /// Deletes the bytes of every dump held of a device, rejected ones included, and its crash counts:
   /// its consent is revoked. Returns how many dumps there were.
   @discardableResult
   public func purge(device: String) async throws(HostBridgeError) -> Int {
-    try await access { queue in
-      let (dumps, counts) = try await queue.write { db in
+    let (dumps, counts, held) = try await access(freesBytes: true) { queue in
+      try await queue.write { db in
         try db.execute(
           sql: "UPDATE dump SET state = ?, bytes = NULL WHERE device = ? AND bytes IS NOT NULL",
           arguments: [State.purged.rawValue, device])
-        return (db.changesCount, try Self.forgetCounts(of: device, in: db))
+        let dumps = db.changesCount
+        return (dumps, try Self.forgetCounts(of: device, in: db), try Self.bytesHeld(in: db))
       }
-      if dumps + counts > 0 { try await Self.emptyLog(of: queue) }
-      return dumps
     }
-  }
-
-  /// Copies the write-ahead log into the database and empties it, so that no purged byte stays in it.
-  static func emptyLog(of queue: DatabaseQueue) async throws {
-    try await queue.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+    health.withLock { $0.holds(held, now: clock.wall()) }
+    if dumps + counts > 0 { hasResidue.store(true, ordering: .relaxed) }
+    // Also what an earlier purge could not finish.
+    try await sweep()
+    return dumps
   }
 }

@@ -78,6 +78,8 @@ public actor Uploader {
         if Task.isCancelled { return nil }
         try await run(errand)
       }
+      // Nothing of what has left stays behind in the log.
+      try await spool.sweep()
     } catch {
       return complain("\(error)")
     }

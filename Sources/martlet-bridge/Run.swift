@@ -52,9 +52,15 @@ struct Run: AsyncParsableCommand {
 
   @Option(
     name: .long,
-    help: ArgumentHelp("Most MiB of dumps to keep; beyond it boards keep theirs.", valueName: "MiB")
-  )
+    help: ArgumentHelp(
+      "Most MiB of dumps to keep; beyond it surplus and old ones give way to new ones.",
+      valueName: "MiB"))
   var spoolLimit = 256
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Most days to keep a dump that cannot be uploaded.", valueName: "days"))
+  var spoolAge = 29
 
   @Flag(
     name: .long,
@@ -95,6 +101,9 @@ struct Run: AsyncParsableCommand {
     if !(1...1_048_576 ~= spoolLimit) {
       throw ValidationError("--spool-limit takes MiB from 1 to 1048576.")
     }
+    if !(1...29 ~= spoolAge) {
+      throw ValidationError("--spool-age takes days from 1 to 29.")
+    }
     if console, events == "-" {
       throw ValidationError(
         "--console and --events - both want standard output; write the events to a file.")
@@ -109,7 +118,8 @@ struct Run: AsyncParsableCommand {
       throw ValidationError("A board is named twice.")
     }
     let sink = try EventFile.sink(events)
-    let store = try Spool(folder: spool ?? Self.standardSpool, byteLimit: spoolLimit << 20)
+    let limits = SpoolLimits(bytes: spoolLimit << 20, age: .seconds(86_400 * spoolAge))
+    let store = try Spool(folder: spool ?? Self.standardSpool, limits: limits, events: sink)
     let client = try HTTPServiceClient(service: service)
     let uploader = Uploader(
       spool: store, service: client, log: Logger(label: "uploader"), events: sink)
@@ -130,11 +140,13 @@ struct Run: AsyncParsableCommand {
     }
     if console, let first = sessions.first { ConsoleInput.start(into: first) }
 
+    let keeper = SpoolKeeper(spool: store, uploader: uploader)
+    let bridge = Bridge(sessions: sessions, uploader: uploader, keeper: keeper)
     var quiet = Logger(label: "bridge")
     quiet.logLevel = .warning
     let group = ServiceGroup(
       configuration: .init(
-        services: [.init(service: Bridge(sessions: sessions, uploader: uploader))],
+        services: [.init(service: bridge)],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
     try await group.run()
     await consoles?.flush(within: .seconds(5))

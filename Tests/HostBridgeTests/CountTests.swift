@@ -193,6 +193,7 @@ func crashCount(
       #expect(try await spool.keep(first, of: device) == first)
       #expect(try await spool.keep([spooled(1, 2), spooled(2, 1)], of: device) == [])
       #expect(try await spool.keep([spooled(1, 7), spooled(2, 1)], of: device) == [spooled(1, 7)])
+      spool.letGo()
       let again = try Spool(folder: folder.path)
       #expect(
         try await again.countsWaiting(of: device, limit: 9)
@@ -370,7 +371,7 @@ extension SessionTests {
   @Test func `counts that the spool cannot keep do not keep the application waiting`() async throws
   {
     try await withBridge { bridge async throws in
-      try await bridge.spool.queue.write { try $0.execute(sql: "DROP TABLE crash_count") }
+      try await bridge.spool.connected().write { try $0.execute(sql: "DROP TABLE crash_count") }
       bridge.line.board { $0.counts = [crashCount(0xA, count: 5)] }
       bridge.line.plugIn()
       #expect(await bridge.events.next(.boardStarting) != nil)

@@ -38,7 +38,7 @@ import Testing
     try await withBridge { bridge async throws in
       let spool = bridge.spool
       // The spool fails: the dump has to stay on the board.
-      try await spool.queue.write { try $0.execute(sql: "ALTER TABLE dump RENAME TO lost") }
+      try await spool.connected().write { try $0.execute(sql: "ALTER TABLE dump RENAME TO lost") }
       bridge.line.board { $0.hold(key(7, 1)) }
       bridge.line.plugIn()
       #expect(await bridge.events.next(.boardStarting) != nil)

@@ -27,7 +27,7 @@ import Testing
   {
     try await TemporaryDirectory.with { folder in
       let spool = try Spool(folder: folder.path)
-      let pragmas = try await spool.queue.read { db in
+      let pragmas = try await spool.connected().read { db in
         try ["journal_mode", "synchronous", "secure_delete"].map {
           try String.fetchOne(db, sql: "PRAGMA \($0)")
         }
@@ -75,7 +75,7 @@ import Testing
     try await TemporaryDirectory.with { folder in
       let first = Sample(key(1, 1))
       let second = Sample(key(1, 2))
-      let spool = try Spool(folder: folder.path, byteLimit: first.bytes.count + 10)
+      let spool = try Spool(folder: folder.path, limits: SpoolLimits(bytes: first.bytes.count + 10))
       #expect(try await spool.store(first) == .stored)
       #expect(try await spool.store(second) == .full)
       #expect(try await spool.standing(of: second) == .unknown)
@@ -104,7 +104,7 @@ import Testing
   @Test func `a broken database is an error of its own and not a loss`() async throws {
     try await TemporaryDirectory.with { folder in
       let spool = try Spool(folder: folder.path)
-      try await spool.queue.write { try $0.execute(sql: "DROP TABLE dump") }
+      try await spool.connected().write { try $0.execute(sql: "DROP TABLE dump") }
       let error = await #expect(throws: HostBridgeError.self) {
         try await spool.store(Sample(key(1, 1)))
       }
@@ -123,12 +123,19 @@ import Testing
 struct Sample: Sendable {
   let identity: DumpIdentity
   let bytes: [UInt8]
+  let fingerprint: UInt8
 
-  init(_ key: DumpKey, device: String = "11", size: Int = 500) {
+  /// - Parameters:
+  ///   - device: two digits that its id repeats.
+  ///   - fingerprint: 0 leaves it to the builder.
+  init(_ key: DumpKey, device: String = "11", size: Int = 500, fingerprint: UInt8 = 0) {
+    self.fingerprint = fingerprint
     identity = DumpIdentity(device: String(repeating: device, count: 64), key: key)
     var generator = SeededGenerator(
-      seed: UInt64(key.sequence) << 32 | UInt64(size) | UInt64(device.hashCode))
+      seed: UInt64(key.bootCount) << 48 | UInt64(key.sequence) << 32 | UInt64(size)
+        ^ UInt64(fingerprint) << 56 ^ UInt64(device.hashCode))
     var builder = DumpBuilder(key: key)
+    builder.header.fingerprint = Fingerprint(rawValue: UInt64(fingerprint))
     builder.addMemory(at: 0x2000_0000, role: .interruptedStack, generator.bytes(size))
     bytes = builder.build()
   }
@@ -145,8 +152,18 @@ extension Spool {
     return try await store(dump.identity, prologue: prologue, bytes: dump.bytes)
   }
 
+  /// The same, but a dump of the test's that is none counts as a failure of the spool.
+  func storeTyped(_ dump: Sample) async throws(HostBridgeError) -> StoreResult {
+    do {
+      return try await store(dump)
+    } catch {
+      throw error as? HostBridgeError ?? HostBridgeError(code: .spoolFailed, message: "\(error)")
+    }
+  }
+
   func standing(of dump: Sample) async throws -> Standing {
-    try await standing(of: dump.identity, prologue: Array(dump.bytes.prefix(128)))
+    try await standing(
+      of: dump.identity, prologue: Array(dump.bytes.prefix(128)), size: dump.bytes.count)
   }
 }
 
