@@ -64,6 +64,7 @@ extension BoardConversation {
     // What is still open is lost, request or answer: ask for exactly the holes again.
     window.restart(longestRange: fetchTimer.bytes(in: Self.rangeTime) ?? FetchWindow.mostOpen)
     fetchTimer.struck(now: now)
+    lineCounts.repeats += 1
     continueFetch(offered, now: now)
   }
 

@@ -44,6 +44,7 @@ extension BoardConversation {
         return
       }
       requests.markRepeated(sequence, now: now)
+      lineCounts.repeats += 1
       send(request.frame, now: now)
     }
   }

@@ -91,6 +91,8 @@ public final class BoardConversation {
   var lastSent = Duration.zero
   var lastReceived = Duration.zero
   var mayHoldByte = false
+  /// Kept over all connections.
+  var lineCounts = LineCounts()
   var actions: [ConversationAction] = []
 
   public init(settings: ConversationSettings = ConversationSettings()) {
@@ -133,8 +135,10 @@ public final class BoardConversation {
       case .nothing: break
       case .text(let byte): text.append(byte)
       case .twoOfText(let first, let second): text += [first, second]
-      case .damaged: break  // What it was is asked for again when its time is over.
+      // What it was is asked for again when its time is over.
+      case .damaged: lineCounts.damagedFrames += 1
       case .frame(let frame):
+        lineCounts.frames += 1
         say(console.receive(text, now: now))
         text = []
         receive(frame, now: now)
@@ -183,7 +187,9 @@ public final class BoardConversation {
   }
 
   func say(_ text: [UInt8]) {
-    if !text.isEmpty { actions.append(.console(text, began: console.began)) }
+    if text.isEmpty { return }
+    lineCounts.consoleBytes += text.count
+    actions.append(.console(text, began: console.began))
   }
 
   func warn(_ text: String) { actions.append(.warning(text)) }

@@ -105,22 +105,24 @@ extension BoardSession {
       {
       case .unknown: return .wanted
       case .known(.purged):
-        refuse(identity, prologue, "its consent was revoked after it was taken")
+        refuse(identity, prologue, .noConsent, "its consent was revoked after it was taken")
         return .settled(.notWanted)
       case .known(.evicted):
-        refuse(identity, prologue, "it was given up here for newer dumps, and there is no room yet")
+        refuse(
+          identity, prologue, .spoolFull,
+          "it was given up here for newer dumps, and there is no room yet")
         return .settled(.notNow)
       case .known(.expired):
-        refuse(identity, prologue, "it was kept for as long as crash data may be")
+        refuse(identity, prologue, .expired, "it was kept for as long as crash data may be")
         return .settled(.notWanted)
       case .known(.stored), .known(.uploaded), .known(.rejected), .known(.skipped):
         return .settled(.stored)
       case .conflict:
-        refuse(identity, prologue, Self.conflictWords)
+        refuse(identity, prologue, .conflict, Self.conflictWords)
         return .settled(.notNow)
       }
     } catch {
-      refuse(identity, prologue, "\(error)")
+      refuse(identity, prologue, .spoolFailed, "\(error)")
       return .settled(.notNow)
     }
   }
@@ -137,16 +139,16 @@ extension BoardSession {
         return .stored
       case .full:
         refuse(
-          identity, prologue,
+          identity, prologue, .spoolFull,
           "the spool is full, and this dump would be the next to be given up; it stays on the board"
         )
         return .notNow
       case .conflict:
-        refuse(identity, prologue, Self.conflictWords)
+        refuse(identity, prologue, .conflict, Self.conflictWords)
         return .notNow
       }
     } catch {
-      refuse(identity, prologue, "\(error)")
+      refuse(identity, prologue, .spoolFailed, "\(error)")
       return .notNow
     }
   }
@@ -194,10 +196,16 @@ extension BoardSession {
   private static let conflictWords =
     "another dump of this device had the same boot count and sequence: was its flash replaced?"
 
-  private func refuse(_ identity: DumpIdentity, _ prologue: DumpPrologue, _ reason: String) {
+  private func refuse(
+    _ identity: DumpIdentity, _ prologue: DumpPrologue, _ cause: BridgeEvent.Cause,
+    _ reason: String
+  ) {
     // The line went away in the middle; the board will offer the dump again.
     if Task.isCancelled { return }
     log.warning("dump \(identity.key.text) is not taken: \(reason)")
-    emit(.dumpRefused, identity, prologue) { $0.reason = reason }
+    emit(.dumpRefused, identity, prologue) {
+      $0.cause = cause
+      $0.reason = reason
+    }
   }
 }

@@ -126,7 +126,10 @@ public actor BoardSession {
       } catch {
         // A line that is not there is tried many times a minute: say so once.
         let words = "\(error)"
-        if words != lastWords { log.notice("\(words); trying again until it is there") }
+        if words != lastWords {
+          log.notice("\(words); trying again until it is there")
+          emit(.boardUnavailable) { $0.reason = words }
+        }
         lastWords = words
       }
       // A line that closes as soon as it is open is no better than one that does not open.

@@ -7,6 +7,8 @@ public struct BridgeEvent: Codable, Equatable, Sendable {
   public enum Name: String, Codable, Sendable {
     case boardConnected = "board.connected"
     case boardDisconnected = "board.disconnected"
+    /// The line to a board cannot be opened; `reason` says why. Told once for each reason.
+    case boardUnavailable = "board.unavailable"
     /// A board said who it is and what it holds.
     case boardHello = "board.hello"
     /// The application starts on the board.
@@ -39,6 +41,25 @@ public struct BridgeEvent: Codable, Equatable, Sendable {
     /// Console text of the board.
     case console
     case warning
+  }
+
+  /// Why a dump was not taken, for programs; `reason` says it in words.
+  public enum Cause: String, CaseIterable, Codable, Sendable {
+    /// The spool holds as much as it may.
+    case spoolFull
+    /// The spool's disk or database does not take anything.
+    case spoolFailed
+    /// There is no consent for it.
+    case noConsent
+    /// It was kept for as long as crash data may be.
+    case expired
+    /// The service has enough of its kind.
+    case enough
+    /// Its identity belongs to another dump.
+    case conflict
+    /// The service will never take it.
+    case rejected
+    case other
   }
 
   public var time: Date
@@ -77,6 +98,7 @@ public struct BridgeEvent: Codable, Equatable, Sendable {
 
   public var count: Int?
   public var reason: String?
+  public var cause: Cause?
   public var text: String?
 
   public init(_ event: Name, board: String? = nil, device: String? = nil, time: Date = Date()) {

@@ -66,6 +66,11 @@ public actor Uploader {
     }
   }
 
+  /// How long until something that failed is tried again; `nil` when nothing waits for that.
+  var pause: Duration? {
+    waits.values.map(\.until).min().map { max(.zero, $0 - clock.now) }
+  }
+
   /// Tries every device whose time has come, once. Returns when the next one's time comes, if one
   /// waits.
   func pass() async -> Duration? {
@@ -155,7 +160,10 @@ public actor Uploader {
       tell(.dumpUploaded, dump) { $0.reason = "the service has it since before" }
     case .skip:
       try await spool.settle(dump.identity, as: .skipped)
-      tell(.dumpRefused, dump) { $0.reason = "the service has enough of its kind" }
+      tell(.dumpRefused, dump) {
+        $0.cause = .enough
+        $0.reason = "the service has enough of its kind"
+      }
     case .refused:
       try await purge(dump, "the service has no consent for it")
     }
@@ -189,7 +197,10 @@ public actor Uploader {
       // The same bytes would be answered the same way for ever.
       try await spool.settle(dump.identity, as: .rejected, note: "\(failure)")
       log.error("the service will not take \(dump.identity), which is kept aside: \(failure)")
-      tell(.dumpRefused, dump) { $0.reason = "\(failure)" }
+      tell(.dumpRefused, dump) {
+        $0.cause = .rejected
+        $0.reason = "\(failure)"
+      }
       return .done
     default:
       if Task.isCancelled { return .done }

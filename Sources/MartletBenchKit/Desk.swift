@@ -71,9 +71,24 @@ open class Desk: @unchecked Sendable {
       bridgeProgram,
       ["run"] + boards.flatMap { ["--board", $0] } + [
         "--service", address, "--spool", spool, "--events", "-", "--lease-interval", "1",
+        "--status-socket", statusSocket,
       ] + more)
     running.withLock { $0.bridge = bridge }
     return bridge
+  }
+
+  /// The socket on which the bridge is asked for its status.
+  public var statusSocket: String { folder.file("status.sock").path }
+
+  /// Asks the bridge for its status, as `martlet-bridge status` does.
+  ///
+  /// - Returns: what it printed, and its exit status.
+  public func askBridge(_ more: String...) throws -> (output: String, errors: String, code: Int32) {
+    let child = try ProcessChild(bridgeProgram, ["status", "--socket", statusSocket] + more)
+    guard case .exit(let code) = try child.waitForEnd() else {
+      throw ProcessFailure(.unexpected, "martlet-bridge status did not exit\n\(child.errors)")
+    }
+    return (child.output, child.errors, code)
   }
 
   /// kill -9.

@@ -2,13 +2,15 @@
 
 import ArgumentParser
 import Foundation
+import HostBridge
 
 @main
 struct MartletBridge: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "martlet-bridge",
     abstract: "Takes crash dumps from boards on the bench to the Martlet service.",
-    subcommands: [Run.self, Devices.self, PrintUdevRules.self])
+    version: BridgeVersion.current,
+    subcommands: [Run.self, Status.self, Devices.self, PrintUdevRules.self])
 
   static func main() async {
     do {

@@ -88,6 +88,23 @@ struct Run: AsyncParsableCommand {
       valueName: "seconds"))
   var leaseInterval = 30.0
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      """
+      Where martlet-bridge status finds this bridge, or none. (default: martlet/bridge.sock below \
+      $XDG_RUNTIME_DIR or ~/.local/state)
+      """,
+      valueName: "path"))
+  var statusSocket: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Serve Prometheus metrics on this port of 127.0.0.1. (default: not served)",
+      valueName: "port"))
+  var metricsPort: Int?
+
   @Option(name: .long, help: "Least severe messages shown: debug, info, warning or error.")
   var logLevel: Logger.Level = .info
 
@@ -104,6 +121,9 @@ struct Run: AsyncParsableCommand {
     if !(1...29 ~= spoolAge) {
       throw ValidationError("--spool-age takes days from 1 to 29.")
     }
+    if let metricsPort, !(0...65_535 ~= metricsPort) {
+      throw ValidationError("--metrics-port takes a port from 1 to 65535, or 0 for any free one.")
+    }
     if console, events == "-" {
       throw ValidationError(
         "--console and --events - both want standard output; write the events to a file.")
@@ -117,10 +137,12 @@ struct Run: AsyncParsableCommand {
     guard Set(addresses).count == addresses.count else {
       throw ValidationError("A board is named twice.")
     }
-    let sink = try EventFile.sink(events)
+    let watch = Watch(service: service, boards: addresses.map(\.description))
+    let sink = watch.sink(after: try EventFile.sink(events))
     let limits = SpoolLimits(bytes: spoolLimit << 20, age: .seconds(86_400 * spoolAge))
     let store = try Spool(folder: spool ?? Self.standardSpool, limits: limits, events: sink)
-    let client = try HTTPServiceClient(service: service)
+    let client = ObservedServiceClient(
+      try HTTPServiceClient(service: service), observer: watch.observer)
     let uploader = Uploader(
       spool: store, service: client, log: Logger(label: "uploader"), events: sink)
     let parts = BridgeParts(spool: store, service: client, uploader: uploader, events: sink)
@@ -142,11 +164,22 @@ struct Run: AsyncParsableCommand {
 
     let keeper = SpoolKeeper(spool: store, uploader: uploader)
     let bridge = Bridge(sessions: sessions, uploader: uploader, keeper: keeper)
+    let reporter = StatusReporter(
+      board: watch.board, spool: store, sessions: sessions, uploader: uploader, consoleLog: consoles
+    )
+    let servers = try await watch.servers(
+      socket: statusSocket ?? StatusSocketPlace.chosen(), metricsPort: metricsPort, reporter)
     var quiet = Logger(label: "bridge")
     quiet.logLevel = .warning
     let group = ServiceGroup(
       configuration: .init(
-        services: [.init(service: bridge)],
+        services: [.init(service: bridge)]
+          // A server that fails is no reason to stop serving boards.
+          + servers.map {
+            .init(
+              service: $0, successTerminationBehavior: .ignore,
+              failureTerminationBehavior: .ignore)
+          },
         gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
     try await group.run()
     await consoles?.flush(within: .seconds(5))

@@ -93,7 +93,7 @@ struct Story: Sendable {
         [
           "run", "--board", "unix:\(socket)", "--service", service,
           "--spool", folder.run.appending(path: "spool").path, "--events", events.path,
-          "--console", "--lease-interval", "1",
+          "--console", "--lease-interval", "1", "--status-socket", "none",
         ],
         input: reading, output: "console.log")
       let bench = Bench(console: writing, log: EventLog(file: events), story: self)

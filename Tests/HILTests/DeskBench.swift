@@ -64,7 +64,7 @@ final class DeskBench: Bench {
       program,
       ["run"] + serials.flatMap { ["--board", address(of: $0)] } + [
         "--service", desk.address, "--spool", desk.spool, "--lease-interval", "1", "--events",
-        pipe, "--console",
+        pipe, "--console", "--status-socket", "none",
       ], takesInput: true)
     bridge.withLock { $0 = started }
   }

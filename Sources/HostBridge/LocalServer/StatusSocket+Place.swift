@@ -4,6 +4,13 @@ import Foundation
 
 /// Paths of the bridge's socket.
 public enum StatusSocketPlace {
+  /// The path that the environment names, for bridges and for those who ask them; `none` for nowhere.
+  public static func chosen(
+    _ environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> String? {
+    environment["MARTLET_STATUS_SOCKET"].flatMap { $0.isEmpty ? nil : $0 }
+  }
+
   /// Where a bridge of this user listens: below the service manager's folder (`RUNTIME_DIRECTORY`,
   /// systemd.exec(5)), the login session's (`XDG_RUNTIME_DIR`), or else a folder in the user's home.
   /// Each belongs to the user alone, so that nobody can put another socket in its place.
@@ -31,7 +38,7 @@ public enum StatusSocketPlace {
   public static func candidates(
     _ environment: [String: String] = ProcessInfo.processInfo.environment
   ) -> [String] {
-    let own = standard(environment)
+    let own = chosen(environment) ?? standard(environment)
     return own == system ? [own] : [own, system]
   }
 }
