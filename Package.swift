@@ -182,9 +182,9 @@ let testTargets: [Target] = [
   tests(
     "HostBridgeTests",
     [
-      "BoardHAL", "BootAgent", "ConsentLease", "DumpFormat", "HostBridge", "LinkProtocol",
-      "MartletTestKit", "SerialLink",
-      "ServiceAPI", grdb, nioCore, nioHTTP, nioPosix,
+      "BoardHAL", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat", "HostBridge",
+      "LinkProtocol", "MartletTestKit", "SerialLink", "ServiceAPI", grdb, nioCore, nioHTTP,
+      nioPosix,
     ]),
   tests(
     "CrashServiceTests",

@@ -73,7 +73,14 @@ extension BootAgent {
     let length = range.end - range.position
     guard let place = frame.reserve(Int(length)) else { return }
     do throws(FlashError) {
-      try ring.read(range.slot, at: range.position, place, count: length)
+      var done: UInt32 = 0
+      while done < length {
+        // At 3 Mbaud a FIFO of 16 bytes is full before a kibibyte is read.
+        let run = min(length &- done, Self.bytesPerRead)
+        try ring.read(range.slot, at: range.position &+ done, place + Int(done), count: run)
+        done &+= run
+        port.listen()
+      }
       port.send(&frame)
     } catch {
       transfer.clear()

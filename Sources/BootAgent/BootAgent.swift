@@ -20,6 +20,8 @@ public struct BootAgent {
   static let helloInterval: UInt64 = 500_000
   /// Bytes taken from the line in one step.
   private static let bytesPerStep = 256
+  /// Bytes of a dump read at a time: some 40 us at 50 MHz.
+  static let bytesPerRead: UInt32 = 256
   /// For how long a poll of the application waits for a line that is slower than a frame, microseconds.
   private static let longestPoll: UInt64 = 5_000
 
