@@ -12,7 +12,7 @@ BOARD ?= ast1030-evb
 FUZZ_SECONDS ?= 30
 FUZZ_SECONDS_IN_TEST ?= 5
 
-.PHONY: help setup build firmware figures demo test hil check size cost campaign fuzz clean
+.PHONY: help setup build firmware figures demo test hil check size cost campaign fuzz install uninstall clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -69,6 +69,12 @@ campaign: setup firmware ## run the long seeded campaigns in full; MARTLET_SEED 
 
 fuzz: ## fuzz each decoder for 30 s
 	@scripts/fuzz $(FUZZ_SECONDS)
+
+install: ## install programs, systemd unit and udev rules; PREFIX=/usr/local DESTDIR=
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" scripts/install
+
+uninstall: ## remove what make install installed
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" scripts/install uninstall
 
 clean: ## delete everything that was built
 	rm -rf .build .build-*

@@ -174,6 +174,7 @@ struct Run: AsyncParsableCommand {
     let group = ServiceGroup(
       configuration: .init(
         services: [.init(service: bridge)]
+          + [.init(service: watch.serviceManager, successTerminationBehavior: .ignore)]
           // A server that fails is no reason to stop serving boards.
           + servers.map {
             .init(
@@ -189,6 +190,12 @@ struct Run: AsyncParsableCommand {
   /// Where the XDG base directories put what must outlive a restart.
   private static var standardSpool: String {
     let environment = ProcessInfo.processInfo.environment
+    // Given by a service manager (systemd.exec(5)).
+    if let folder = environment["STATE_DIRECTORY"]?.split(separator: ":").first,
+      folder.hasPrefix("/")
+    {
+      return folder + "/spool"
+    }
     if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") {
       return state + "/martlet/spool"
     }

@@ -33,6 +33,11 @@ struct Watch {
     }
   }
 
+  /// Tells a service manager how the run is.
+  var serviceManager: ServiceManager {
+    ServiceManager { [board] in board.status().summary }
+  }
+
   /// The servers that the options ask for.
   ///
   /// - Parameter socket: its path, `none`, or `nil` for where a bridge of this user is looked for.

@@ -23,6 +23,18 @@ extension BridgeStatus {
     return lines.map { TerminalText.field($0) }.joined(separator: "\n") + "\n"
   }
 
+  /// One short line, for a service manager.
+  public var summary: String {
+    let connected = boards.count(where: \.isConnected)
+    let service =
+      switch service.condition {
+      case .unknown: "the service was not asked yet"
+      case .ok: "the service answers"
+      default: "the service does not serve"
+      }
+    return "\(connected) of \(Words.count(boards.count, "board")) connected, \(service)"
+  }
+
   // MARK: - Lines
 
   private var bridgeLine: String {
