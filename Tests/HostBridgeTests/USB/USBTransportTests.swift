@@ -182,7 +182,7 @@ import Testing
       }
     }
     let received = adapter.received
-    #expect(received.count == 20 * 64)
+    try #require(received.count == 20 * 64)
     let runs = stride(from: 0, to: received.count, by: 64).map { Set(received[$0..<$0 + 64]) }
     #expect(runs.allSatisfy { $0.count == 1 })
     #expect(Set(runs).count == 20)
