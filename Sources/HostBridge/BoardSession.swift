@@ -127,7 +127,8 @@ public actor BoardSession {
         // A line that is not there is tried many times a minute: say so once.
         let words = "\(error)"
         if words != lastWords {
-          log.notice("\(words); trying again until it is there")
+          let isSentence = words.hasSuffix(".")
+          log.notice("\(words)\(isSentence ? " Trying" : "; trying") again until it is there")
           emit(.boardUnavailable) { $0.reason = words }
         }
         lastWords = words

@@ -24,7 +24,8 @@ struct Run: AsyncParsableCommand {
         usb:A10K2Z9X/B?baud=3000000     its second channel, at another speed
         usb:1-2.4                       the USB adapter on bus 1, port 2, port 4 of the hub there
         usb:                            the only USB adapter that is attached
-      The bridge waits for a board that is not there yet.
+      'martlet-bridge devices' lists the adapters that are attached, with their addresses. The \
+      bridge waits for a board that is not there yet, and connects again when it is plugged in again.
 
       Examples:
         martlet-bridge run --board tty:/dev/ttyUSB0 --console
@@ -110,7 +111,9 @@ struct Run: AsyncParsableCommand {
 
   func validate() throws {
     if board.isEmpty {
-      throw ValidationError("Which board? Add --board tty:/dev/ttyUSB0, for example.")
+      throw ValidationError(
+        "Which board? 'martlet-bridge devices' lists those on USB; "
+          + "add --board usb:A10K2Z9X or --board tty:/dev/ttyUSB0, for example.")
     }
     if !(leaseInterval >= 0.05 && leaseInterval <= 86_400) {
       throw ValidationError("--lease-interval takes seconds from 0.05 to 86400.")
