@@ -50,6 +50,7 @@ extension BoardConversation {
     fetchTimer.answered(now: now, bytes: run.bytes.count, isNew: isNew, isLate: isLate)
     // A late answer says nothing about the order of what is asked for now.
     if !isLate { window.answered(offset..<offset + run.bytes.count) }
+    noteWhole(now: now)
     if case .due(let key) = pass.next { askNext(after: key, now: now) }
     continueFetch(offered, now: now)
   }

@@ -82,12 +82,28 @@ extension BoardConversation {
       rest(now: now)
       return
     }
-    agreedFrame = min(Int(hello.largestFrame), settings.largestFrame)
     stage = .welcoming
-    request(.welcome, now: now) { [settings] frame in
-      Welcome(version: linkProtocolVersion, largestFrame: UInt16(settings.largestFrame))
-        .append(to: &frame)
+    agree(now: now)
+  }
+
+  /// Says how large frames may be; also in the middle of a transfer, from which on they are.
+  private func agree(now: Duration) {
+    guard let hello else { return }
+    agreedFrame = min(Int(hello.largestFrame), sizer.size)
+    request(.welcome, now: now) { [sizer] frame in
+      Welcome(version: linkProtocolVersion, largestFrame: UInt16(sizer.size)).append(to: &frame)
     }
+  }
+
+  /// DATA arrived as it was sent.
+  func noteWhole(now: Duration) {
+    if sizer.noteWhole() { agree(now: now) }
+  }
+
+  /// A frame arrived damaged. What it was is asked for again when it is missed.
+  func noteDamage(now: Duration) {
+    guard pass.fetching != nil, sizer.noteDamaged(agreed: agreedFrame) else { return }
+    agree(now: now)
   }
 
   private func receive(_ starting: Starting, _ sequence: UInt8, now: Duration) {

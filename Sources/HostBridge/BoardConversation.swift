@@ -85,6 +85,7 @@ public final class BoardConversation {
   /// When the wait for the service ends for the boot agent.
   var uploadPatienceEnds = Duration.zero
   var fetchTimer = FetchTimer()
+  var sizer: FrameSizer
   /// The longest recent time from a request to its answer.
   var trip: Duration?
   var nextPoll: Duration?
@@ -98,6 +99,7 @@ public final class BoardConversation {
   public init(settings: ConversationSettings = ConversationSettings()) {
     self.settings = settings
     inbox = FrameInbox(largestFrame: settings.largestFrame)
+    sizer = FrameSizer(limit: settings.largestFrame)
     window = FetchWindow(transfer: 0, largestFrame: FrameLimit.initial)
   }
 
@@ -135,8 +137,9 @@ public final class BoardConversation {
       case .nothing: break
       case .text(let byte): text.append(byte)
       case .twoOfText(let first, let second): text += [first, second]
-      // What it was is asked for again when its time is over.
-      case .damaged: lineCounts.damagedFrames += 1
+      case .damaged:
+        lineCounts.damagedFrames += 1
+        noteDamage(now: now)
       case .frame(let frame):
         lineCounts.frames += 1
         say(console.receive(text, now: now))

@@ -89,20 +89,4 @@ import Testing
     Figure.report("link.wire.ratio.single16k", Double(bytes) / Double(dump.count))
     Figure.report("link.wire.bytes.single16k", bytes - dump.count, "B")
   }
-
-  @Test func `a dump of 16 KiB holds the application up for less than half a second`() throws {
-    var settings = PacedLink.Settings()
-    settings.baud = 3_000_000
-    let bench = try VirtualBench(settings)
-    bench.board.setFlashTakesTime(true)
-    // The board has its consent from before; then the application crashes.
-    bench.takeLease()
-    try bench.hold([sampleDump(key(1, 1), size: 16_000)])
-    bench.boot()
-    bench.waitForHost()
-    #expect(bench.bridge.spool.count == 1)
-    let seconds = Double(bench.board.clock) / 1e6
-    Figure.report("start.upload.seconds", seconds, "s")
-    #expect(seconds <= 0.5)
-  }
 }

@@ -78,12 +78,21 @@ final class VirtualBench {
     }
   }
 
-  /// Lets the board take a lease in its application, and crash afterwards.
-  func takeLease() {
-    boot()
-    bridge.connect()
-    waitForHost()
-    runApplication { $0.bridge.conversation.hello?.leaseState == .allowed }
+  /// Starts the board as often as it resets, and runs agent and application, until no dump waits on it.
+  ///
+  /// - Returns: whether that came to be within `limit`.
+  func serve(for limit: Duration) -> Bool {
+    let end = link.now + limit
+    while link.now < end {
+      guard board.state == .running else {
+        boot()
+        waitForHost()
+        continue
+      }
+      link.run { agent?.poll { _ in } }
+      if board.state == .running, agent?.hasDumps == false { return true }
+    }
+    return false
   }
 }
 
@@ -99,7 +108,7 @@ final class VirtualBridge: LinkHost {
   /// What the spool holds: it outlives the bridge.
   var spool: [DumpIdentity: [UInt8]] = [:]
   /// Each time that a dump was put into the spool.
-  private(set) var stored: [DumpIdentity] = []
+  fileprivate(set) var stored: [DumpIdentity] = []
   private(set) var starts: [StartReason] = []
   private(set) var warnings: [String] = []
   /// Bytes that were on the line, both ways, when the application started.
@@ -110,6 +119,7 @@ final class VirtualBridge: LinkHost {
   private(set) var bytesSeen: [FrameType: Int] = [:]
   private let inbox = FrameInbox(largestFrame: FrameLimit.largest)
   private var diskIsFree = Duration.zero
+  private var storing: [DumpIdentity: [UInt8]] = [:]
   /// What was asked of service and disk before a restart or a disconnect is forgotten.
   private var life = 0
 
@@ -132,10 +142,14 @@ final class VirtualBridge: LinkHost {
   }
 
   /// Ends the bridge, by kill -9 as it were, and starts another one.
-  func restart() {
+  ///
+  /// - Parameter keeps: whether a dump that is being stored is found in the spool afterwards.
+  func restart(keeps: (DumpIdentity) -> Bool = { _ in false }) {
     life += 1
+    for (identity, bytes) in storing where keeps(identity) { keep(identity, bytes) }
+    storing = [:]
     conversation = BoardConversation(settings: settings)
-    connect()
+    if link.isConnected { connect() }
   }
 
   var nextDeadline: Duration? { conversation.nextDeadline }
@@ -202,14 +216,21 @@ final class VirtualBridge: LinkHost {
   }
 
   private func store(_ identity: DumpIdentity, _ bytes: [UInt8]) {
+    storing[identity] = bytes
     diskIsFree = max(link.now, diskIsFree) + storingTime
     later(diskIsFree - link.now) {
-      if $0.spool[identity] == nil {
-        $0.spool[identity] = bytes
-        $0.stored.append(identity)
-      }
+      $0.storing[identity] = nil
+      $0.keep(identity, bytes)
       $0.perform($0.conversation.settled(identity, .stored, now: $0.link.now))
     }
+  }
+}
+
+extension VirtualBridge {
+  fileprivate func keep(_ identity: DumpIdentity, _ bytes: [UInt8]) {
+    guard spool[identity] == nil else { return }
+    spool[identity] = bytes
+    stored.append(identity)
   }
 }
 
