@@ -122,3 +122,26 @@ struct Console {
     }
   }
 }
+
+/// Console text for its own sake: numbered lines, one a turn of the main loop, so that frames get theirs.
+struct Chatter {
+  /// Lines of at least 64 bytes in a KiB.
+  private static let linesPerKibibyte: UInt32 = 16
+  private var number: UInt32 = 0
+  private var count: UInt32 = 0
+
+  init() {}
+
+  init(kibibytes: UInt32) { count = kibibytes &* Self.linesPerKibibyte }
+
+  /// Writes the next line, if there is one left.
+  mutating func writeLine(_ console: Console) {
+    guard number < count else { return }
+    number += 1
+    console.write("chatter ")
+    console.write(decimal: number)
+    console.write(" of ")
+    console.write(decimal: count)
+    console.writeLine(" the quick brown fox jumps over the lazy dog, twice")
+  }
+}

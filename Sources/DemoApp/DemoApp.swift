@@ -16,22 +16,24 @@ struct DemoApp {
   static func main() {
     var agent = BootAgent(slotSize: slotSize)
     var line = LineBuffer()
+    var chatter = Chatter()
     // Text that arrives while the agent waits is for the application: it is kept for later.
     agent.waitForHost { line.take($0) }
     Console(agent: agent).writeLine("martlet demo: ready, type help")
     _ = halWatchdogStart(timeoutMilliseconds: 2000, warningMilliseconds: 500)
     while true {
       while line.next() {
-        run(line, Console(agent: agent))
+        run(line, Console(agent: agent), &chatter)
         line.drop()
       }
+      chatter.writeLine(Console(agent: agent))
       halWatchdogFeed()
       agent.poll { line.take($0) }
     }
   }
 }
 
-private func run(_ line: LineBuffer, _ console: Console) {
+private func run(_ line: LineBuffer, _ console: Console, _ chatter: inout Chatter) {
   let gate = consentGate()
   let now = halMonotonicMicroseconds()
   if line.begins(with: "status") {
@@ -55,6 +57,8 @@ private func run(_ line: LineBuffer, _ console: Console) {
   {
     demo_poke(address, value)
     console.writeLine("poked")
+  } else if line.begins(with: "chatter") {
+    chatter = Chatter(kibibytes: line.lastNumber(otherwise: 1))
   } else if line.begins(with: "scribble") {
     console.writeLine("scribbling")
     demo_scribble(line.lastNumber(otherwise: 0x5EED_0000))
@@ -75,7 +79,7 @@ private func run(_ line: LineBuffer, _ console: Console) {
 
 private func help(_ console: Console) {
   console.writeLine("status | uptime | painted | reset | hang [masked]")
-  console.writeLine("poke address value | scribble [seed]")
+  console.writeLine("poke address value | scribble [seed] | chatter [KiB]")
   console.writeLine("crash null|undefined|divide|unaligned|nocp|return [seed]")
   console.writeLine("crash address|late|fetch|execute|ram|code|protected|hardfault|floats [seed]")
   console.writeLine("crash recursion|frame|thread|painted [seed]")

@@ -31,22 +31,10 @@ public final class LineProxy: Sendable {
   private let board: LineSocket
   private let bridge = Mutex<LineSocket?>(nil)
   private let seen = Mutex(Seen())
-  private let hold = Mutex<Hold?>(nil)
   private let changed = NSCondition()
-
-  /// Where the line stops passing on what the board sends.
-  private struct Hold {
-    /// The boot that comes first: one after this.
-    var boot: UInt32
-    /// How many bytes behind its HELLO, and the place of that on the line once it is known.
-    var distance: Int
-    var place: Int?
-    var isReached = false
-    /// What becomes of the bytes behind it, once the line may go on.
-    var ending: Ending?
-
-    enum Ending { case passed, lost }
-  }
+  /// Held from the reading of bytes until they are in ``flow``.
+  private let reading = NSLock()
+  private let flow = LineFlow()
 
   /// - Parameters:
   ///   - board: the board's end of the line.
@@ -55,11 +43,12 @@ public final class LineProxy: Sendable {
     self.board = board
     address = "unix:\(path)"
     listener = try LineSocket(listeningAt: path)
+    Thread.detachNewThread { [self] in readBoard() }
     Thread.detachNewThread { [self] in passFromBoard() }
     Thread.detachNewThread { [self] in passFromBridges() }
   }
 
-  /// Ends both threads.
+  /// Ends its threads.
   public func close() {
     board.shutDown()
     listener.shutDown()
@@ -95,89 +84,63 @@ public final class LineProxy: Sendable {
   /// Puts bytes on the line to the bridge, as a disturbance would.
   public func disturbBridge(_ bytes: [UInt8]) { _ = bridge.withLock { $0 }?.write(bytes) }
 
+  /// Closes the line to the bridge that is connected.
+  public func disconnectBridge() { bridge.withLock { $0?.shutDown() } }
+
   // MARK: - Holding the line
 
   /// Lets the line stop in the middle: of the boot behind `boot` the bridge gets `bytes` and no more
   /// until ``release()``. The board goes on; what it sends waits.
   public func holdLine(afterBoot boot: UInt32, bytes: Int) {
-    hold.withLock { $0 = Hold(boot: boot, distance: bytes) }
+    flow.hold(afterBoot: boot, bytes: bytes)
   }
 
   /// Waits until the line has stopped.
-  public func waitUntilHeld() throws(ProcessFailure) {
-    try wait(for: "byte at which the line stops") { _ in hold.withLock { $0?.isReached ?? true } }
+  public func waitUntilHeld(within limit: Duration = .seconds(60)) throws(ProcessFailure) {
+    guard !flow.waitUntilHeld(within: limit) else { return }
+    throw ProcessFailure(
+      .tooLate, "the line did not stop within \(limit); console:\n\(current.text.suffix(500))")
   }
 
   /// Lets the line go on.
-  ///
-  /// - Parameter losing: whether what the board sent and the bridge did not get is lost. Pause the
-  ///   board first.
-  public func release(losing: Bool = false) {
-    while losing, board.waitUntilReadable(within: .zero), !board.read().isEmpty {}
-    hold.withLock { held in
-      if held?.isReached == true {
-        if held?.ending == nil { held?.ending = losing ? .lost : .passed }
-      } else {
-        held = nil
-      }
-    }
-    changed.withLock { changed.broadcast() }
-  }
+  public func release() { flow.release() }
 
-  /// How many of these bytes, the last of `total`, may pass before the line stops.
-  private func allowance(of count: Int, _ total: Int) -> Int? {
-    let boot = current.hello?.bootCount ?? 0
-    return hold.withLock { hold in
-      guard var held = hold, !held.isReached, boot > held.boot else { return nil }
-      held.place = held.place ?? total + held.distance
-      defer { hold = held }
-      guard let place = held.place, place < total else { return nil }
-      return max(0, count - (total - place))
-    }
-  }
-
-  /// Stops here until somebody lets the line go on.
-  ///
-  /// - Returns: whether what was not passed on is still to be.
-  private func stop() -> Bool {
-    hold.withLock { $0?.isReached = true }
-    changed.lock()
-    defer { changed.unlock() }
-    changed.broadcast()
-    while true {
-      let ending = hold.withLock { held in
-        defer { if held?.ending != nil { held = nil } }
-        return held?.ending
-      }
-      if let ending { return ending == .passed }
-      changed.wait()
-    }
+  /// Loses what the board sent and the bridge did not get, and lets the line go on. Pause the board
+  /// first: what it sends later must not be lost.
+  public func loseRest() {
+    // While nobody reads and nothing is left to read, all that the board sent is in the queue.
+    while reading.withLock({ board.waitUntilReadable(within: .zero) }) {}
+    flow.lose()
   }
 
   // MARK: - Passing on
 
-  private func passFromBoard() {
+  /// Reads what the board sends, also while a bridge that is dead takes nothing.
+  private func readBoard() {
     let inbox = Inbox()
     while true {
-      let bytes = board.read()
-      if bytes.isEmpty { return }
-      // The frames first: what the bridge is killed for must be on record before it can act on it.
-      note(bytes, inbox)
-      pass(bytes)
+      guard board.waitUntilReadable(within: .seconds(600)) else { continue }
+      let hasEnded = reading.withLock {
+        let bytes = board.read()
+        // The frames first: what the bridge is killed for must be on record before it can act on it.
+        note(bytes, inbox)
+        let now = current
+        flow.put(LineFlow.Run(bytes: bytes, end: now.bytes, boot: now.hello?.bootCount ?? 0))
+        return bytes.isEmpty
+      }
+      if hasEnded { break }
     }
+    flow.close()
   }
 
-  private func pass(_ bytes: [UInt8]) {
-    guard let first = allowance(of: bytes.count, current.bytes) else {
-      _ = bridge.withLock { $0 }?.write(bytes)
-      return
-    }
-    _ = bridge.withLock { $0 }?.write(Array(bytes.prefix(first)))
-    if stop() { _ = bridge.withLock { $0 }?.write(Array(bytes.dropFirst(first))) }
+  private func passFromBoard() {
+    while let bytes = flow.next() { _ = bridge.withLock { $0 }?.write(bytes) }
   }
 
   private func passFromBridges() {
     while let connection = try? listener.accept(within: .seconds(600)) {
+      // What is on the way to a bridge is in the queue, where it can be held and lost.
+      connection.limitUnsent(to: 4 << 10)
       bridge.withLock { $0 = connection }
       update {
         $0.bridges += 1

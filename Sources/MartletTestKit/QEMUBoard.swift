@@ -108,21 +108,22 @@ public final class QEMUBoard: Sendable {
   }
 
   /// Stops the processor where it stands. What it sent is on its line.
-  public func pause() throws(ProcessFailure) { try command("stop", answer: "paused") }
+  public func pause() throws(ProcessFailure) { try tell("stop", until: "paused") }
 
   /// Presses the reset button: nothing that RAM keeps over a reset is lost. A paused board goes on.
   public func pressReset() throws(ProcessFailure) {
-    try command("system_reset\ncont", answer: "running")
+    try tell("system_reset\ncont", until: "running")
   }
 
-  /// Tells QEMU's monitor to do something and waits for the state that it leaves the board in.
-  private func command(_ words: String, answer: String) throws(ProcessFailure) {
+  /// Gives QEMU's monitor commands, and waits for the state that they leave the board in.
+  private func tell(_ commands: String, until state: String) throws(ProcessFailure) {
     let child = child.withLock { $0 }
     guard let child else { throw ProcessFailure(.ended, "the board is off") }
     let before = child.output.utf8.count
-    child.write("\(words)\ninfo status\n")
-    try child.wait(for: "\(answer) board") { output, _ in
-      output.utf8.count > before && output.dropFirst(before).contains("VM status: \(answer)")
+    child.write("\(commands)\ninfo status\n")
+    // QEMU answers one command after the other.
+    try child.wait(for: "\(state) board") { output, _ in
+      output.utf8.count > before && output.dropFirst(before).contains("VM status: \(state)")
     }
   }
 

@@ -72,6 +72,13 @@ public final class LineSocket: Sendable {
     }
   }
 
+  /// Lets writing wait when more than about so many bytes were not read at the other end.
+  public func limitUnsent(to bytes: Int) {
+    var size = Int32(clamping: bytes)
+    _ = setsockopt(
+      descriptor, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+  }
+
   /// Ends the line in both directions; whoever reads from it sees its end.
   public func shutDown() { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
 

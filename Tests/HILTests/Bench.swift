@@ -34,17 +34,15 @@ protocol Bench: AnyObject, Sendable {
   func type(_ line: String, on serial: String) throws
   /// Crashes a board's application and does something while the dump is on its way to the bridge.
   func crash(_ serial: String, _ command: String, during trouble: () throws -> Void) throws
-  /// Resets a board; inside ``crash(_:_:during:)`` in the middle of a frame.
-  func reset(_ serial: String) throws
+  /// Crashes a board's application and resets the board while the dump is on its way to the bridge.
+  func crashAndReset(_ serial: String, _ command: String) throws
   /// Waits until the application of a board runs to which no bridge talks.
   func waitForApplication(on serial: String) throws
 }
 
 extension Bench {
   /// The address of a board for `martlet-bridge --board`, which also marks its events.
-  func address(of serial: String) -> String {
-    "tty:/dev/ttyUSB\(serials.firstIndex(of: serial) ?? 0)"
-  }
+  func address(of serial: String) -> String { "usb:\(serial)" }
 
   /// Waits for an event of one board.
   @discardableResult
@@ -89,6 +87,18 @@ extension Bench {
     let expected = try nextKey(of: serial)
     try crash(serial, crashes.next(on: serial), during: trouble)
     return expected
+  }
+
+  /// The boot in which a dump came to the bridge.
+  func boot(of serial: String, whenSpooled dump: Expected, since mark: Int) throws -> UInt32 {
+    let board = address(of: serial)
+    var boot: UInt32 = 0
+    try events.wait(for: .dumpSpooled, dump.key.text, since: mark) { $0.dump == dump.key.text }
+    for event in events.since(mark) where event.board == board {
+      if event.event == .boardHello { boot = event.bootCount ?? boot }
+      if event.event == .dumpSpooled, event.dump == dump.key.text { break }
+    }
+    return boot
   }
 
   /// Waits until a dump is in the service.

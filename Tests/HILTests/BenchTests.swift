@@ -91,15 +91,14 @@ struct BenchTests {
       try Self.begin(bench, with: [serial])
       let mark = bench.events.count
       let before = try bench.hello(of: serial).bootCount ?? 0
-      let dump = try bench.crash(serial, Self.crashes) { try bench.reset(serial) }
+      let dump = try bench.nextKey(of: serial)
+      try bench.crashAndReset(serial, Self.crashes.next(on: serial))
       try bench.waitUntilUploaded(dump, since: mark)
-      // One boot after the crash, one after the reset.
-      let hello = try bench.wait(for: .boardHello, "after the reset", of: serial, since: mark) {
-        $0.bootCount ?? 0 >= before + 2
-      }
-      return (try bench.account(of: [dump]), (hello.bootCount ?? 0) - before)
+      let boot = try bench.boot(of: serial, whenSpooled: dump, since: mark)
+      return (try bench.account(of: [dump]), boot - before)
     }
     #expect(account.wrong == [])
-    #expect(boots == 2)
+    // One after the crash, one after the reset.
+    #expect(boots == 2, "the dump was whole before the board was reset")
   }
 }

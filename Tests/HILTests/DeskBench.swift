@@ -137,8 +137,15 @@ final class DeskBench: Bench {
     try trouble()
   }
 
-  /// The board resets when its application reads the line: at once, or when the transfer is over.
-  func reset(_ serial: String) throws { try type("reset", on: serial) }
+  /// A board takes the order to reset from its application, so the application has to run first.
+  func crashAndReset(_ serial: String, _ command: String) throws {
+    try crash(serial, command) { try killBridge() }
+    try waitForApplication(on: serial)
+    let mark = events.count
+    try startBridge(for: [serial])
+    try wait(for: .dumpOffered, of: serial, since: mark)
+    try type("reset", on: serial)
+  }
 
   func waitForApplication(on serial: String) throws {
     // A board tells nobody what it does when nobody listens.

@@ -1,6 +1,7 @@
 // The machine that the bridge runs on: Debian's kernel in QEMU, with a USB host, obeying line by line.
 
 import Foundation
+import MartletBenchKit
 import MartletTestKit
 import Synchronization
 
@@ -157,7 +158,7 @@ final class Guest: Sendable {
   ///   - serial: the adapter's serial number.
   ///   - path: where somebody listens.
   func plug(_ serial: String, line path: String) throws {
-    try monitor.execute(
+    try tell(
       "chardev-add",
       [
         "id": "line-\(serial)",
@@ -169,17 +170,38 @@ final class Guest: Sendable {
           ] as [String: any Sendable],
         ] as [String: any Sendable],
       ])
-    try monitor.execute(
+    try tell(
       "device_add",
       [
         "driver": "usb-serial", "id": "board-\(serial)", "chardev": "line-\(serial)",
-        "serial": serial, "bus": "usb.0",
+        "serial": serial, "bus": "usb.0", "always-plugged": true,
       ])
   }
 
-  /// Pulls it out.
+  /// Pulls it out. The other end of its line is closed already.
+  ///
+  /// QEMU 7.2 crashes when something arrives for an adapter that is on its way out.
   func unplug(_ serial: String) throws {
-    try monitor.execute("device_del", ["id": "board-\(serial)"], until: "DEVICE_DELETED")
-    try monitor.execute("chardev-remove", ["id": "line-\(serial)"])
+    _ = try poll(for: "end of the line of \(serial)") {
+      let lines = try tell("query-chardev", [:])
+      let name = lines.first { $0.label == "line-\(serial)" }?.filename
+      return name?.hasPrefix("disconnected") == true ? true : nil
+    }
+    try tell("device_del", ["id": "board-\(serial)"], until: "DEVICE_DELETED")
+    try tell("chardev-remove", ["id": "line-\(serial)"])
+  }
+
+  @discardableResult
+  private func tell(
+    _ command: String, _ arguments: [String: any Sendable], until event: String? = nil
+  ) throws -> [QMPClient.Message.Thing] {
+    do {
+      return try monitor.execute(command, arguments, until: event)
+    } catch let failure as ProcessFailure where failure.code == .ended {
+      let ending = try? qemu.waitForEnd(within: .seconds(5))
+      throw ProcessFailure(
+        .ended,
+        "QEMU ended (\(ending.map { "\($0)" } ?? "not yet")) at \(command): \(qemu.errors)")
+    }
   }
 }

@@ -17,6 +17,24 @@ final class QMPClient: Sendable {
     var event: String?
     var error: Failure?
     var id: Int?
+    /// What commands that list things answer; empty for all others.
+    var things: [Thing]
+
+    private enum CodingKeys: String, CodingKey { case event, error, id, things = "return" }
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      event = try container.decodeIfPresent(String.self, forKey: .event)
+      error = try container.decodeIfPresent(Failure.self, forKey: .error)
+      id = try container.decodeIfPresent(Int.self, forKey: .id)
+      things = (try? container.decode([Thing].self, forKey: .things)) ?? []
+    }
+
+    /// A character device.
+    struct Thing: Decodable {
+      var label: String?
+      var filename: String?
+    }
 
     struct Failure: Decodable {
       var `class`: String
@@ -35,22 +53,25 @@ final class QMPClient: Sendable {
   /// Does one command and waits for its answer.
   ///
   /// - Parameter event: an event that must have come, too: before the answer or after it.
+  /// - Returns: what it lists.
   /// - Throws: ``ProcessFailure`` with QEMU's words when it refuses.
+  @discardableResult
   func execute(
     _ command: String, _ arguments: [String: any Sendable] = [:], until event: String? = nil
-  ) throws {
+  ) throws -> [Message.Thing] {
     let message = try JSONSerialization.data(
       withJSONObject: ["execute": command, "arguments": arguments, "id": 1], options: [.sortedKeys])
     socket.write(Array(message) + Array("\n".utf8))
-    var isAnswered = false
+    var things: [Message.Thing]?
     var hasHappened = event == nil
-    while !(isAnswered && hasHappened) {
+    while true {
       let message = try next()
       if let error = message.error {
         throw ProcessFailure(.unexpected, "QEMU refuses \(command): \(error.desc)")
       }
-      if message.id == 1 { isAnswered = true }
+      if message.id == 1 { things = message.things }
       if let event, message.event == event { hasHappened = true }
+      if hasHappened, let things { return things }
     }
   }
 
