@@ -16,6 +16,9 @@ final class DeskBench: Bench {
   let events: EventLog
   private let program: URL
   private let pipe: String
+  /// The file that takes a board off its bus, by the board's serial number: a board that is off does
+  /// not tell its number.
+  private let switches: [String: URL]
   private let bridge = Mutex<ProcessChild?>(nil)
   private let first = Mutex("")
 
@@ -26,6 +29,8 @@ final class DeskBench: Bench {
   /// - Throws: ``ProcessFailure`` when a board is not there, or may not be unplugged.
   init(serials: [String], in folder: TemporaryDirectory, logs: URL) throws {
     self.serials = serials
+    switches = try Dictionary(
+      uniqueKeysWithValues: Set(serials).map { ($0, try Self.switchFile(of: $0)) })
     desk = try Desk(in: folder)
     program = try Programs.url("martlet-bridge")
     pipe = folder.file("events").path
@@ -44,7 +49,6 @@ final class DeskBench: Bench {
       try? copy.write(contentsOf: Data(bytes))
       return bytes
     }
-    for serial in serials { _ = try Self.switchFile(of: serial) }
     try desk.startService()
   }
 
@@ -80,12 +84,14 @@ final class DeskBench: Bench {
 
   // MARK: - Plugs
 
-  func unplug(_ serial: String) throws { try Self.authorize(serial, "0") }
+  func unplug(_ serial: String) throws { try authorize(serial, "0") }
 
-  func plug(_ serial: String) throws { try Self.authorize(serial, "1") }
+  func plug(_ serial: String) throws { try authorize(serial, "1") }
 
-  private static func authorize(_ serial: String, _ digit: String) throws {
-    let file = try switchFile(of: serial)
+  private func authorize(_ serial: String, _ digit: String) throws {
+    guard let file = switches[serial] else {
+      throw ProcessFailure(.missing, "there is no board \(serial)")
+    }
     do {
       try FileHandle(forWritingTo: file).write(contentsOf: Data(digit.utf8))
     } catch {
