@@ -12,18 +12,19 @@ struct SpoolReserve: Sendable {
   /// Bytes: more than a write-ahead log at its longest and the database's growth by it.
   let size: Int
 
-  /// Whether the room is there.
-  var isWhole: Bool {
-    var info = stat()
-    return stat(path, &info) == 0 && Int(info.st_size) >= size
-  }
+  /// Whether all of the room is there.
+  var isWhole: Bool { held >= size }
 
-  /// Puts the room by, if it is not.
+  private var held: Int { Spool.size(of: path) }
+
+  /// Puts the room by, if it is not. When there is less of it, as much as there is: it may be enough
+  /// to hand one dump over, which makes more.
   ///
-  /// - Returns: 0, or why not, an `errno`. A file system that cannot put room by is no obstacle.
+  /// - Returns: 0 when all of it is there, or why not, an `errno`. A file system that cannot put room
+  ///   by is no obstacle.
   func make() -> Int32 {
     if isWhole { return 0 }
-    let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
     guard file >= 0 else { return errno }
     defer { close(file) }
     let code = posix_fallocate(file, 0, off_t(size))
@@ -31,7 +32,9 @@ struct SpoolReserve: Sendable {
     case 0: return 0
     case EOPNOTSUPP, EINVAL, ENOSYS: return ftruncate(file, off_t(size)) == 0 ? 0 : errno
     default:
-      _ = ftruncate(file, 0)
+      for quarter in [3, 2, 1] where size / 4 * quarter > held {
+        if posix_fallocate(file, 0, off_t(size / 4 * quarter)) == 0 { break }
+      }
       return code
     }
   }
@@ -39,8 +42,5 @@ struct SpoolReserve: Sendable {
   /// Gives the room to whoever writes next.
   ///
   /// - Returns: whether there was any.
-  func release() -> Bool {
-    guard isWhole else { return false }
-    return unlink(path) == 0
-  }
+  func release() -> Bool { held > 0 && unlink(path) == 0 }
 }
