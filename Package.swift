@@ -121,6 +121,7 @@ let lifecycle: Target.Dependency = .product(
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 
 let hostModules: [Target] = [
@@ -138,7 +139,7 @@ let hostModules: [Target] = [
     "HostBridge",
     [
       "ConsentLease", "DumpFormat", "LinkProtocol", "SerialLink", "ServiceAPI", grdb, httpClient,
-      lifecycle, logging, nioCore, nioHTTP, nioPosix,
+      lifecycle, logging, nioCore, nioHTTP, nioSSL, nioPosix,
     ]),
   module(
     "CrashService",
@@ -184,7 +185,7 @@ let testTargets: [Target] = [
     [
       "BoardHAL", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat", "HostBridge",
       "LinkProtocol", "MartletTestKit", "SerialLink", "ServiceAPI", grdb, nioCore, nioHTTP,
-      nioPosix,
+      nioPosix, nioSSL,
     ]),
   tests(
     "CrashServiceTests",
@@ -223,6 +224,7 @@ let hostDependencies: [Package.Dependency] = [
   .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
   .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+  .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
   .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
   .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),

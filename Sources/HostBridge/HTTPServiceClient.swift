@@ -5,31 +5,30 @@ import DumpFormat
 import Foundation
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 import ServiceAPI
 
-/// ``ServiceClient`` on AsyncHTTPClient, with one pool of connections for all of them.
+/// ``ServiceClient`` on AsyncHTTPClient: HTTP/1.1 with connections kept alive, HTTP/2 where an HTTPS
+/// service offers it.
 public struct HTTPServiceClient: ServiceClient {
   /// The longest answer that is read, bytes.
   private static let largestAnswer = 1 << 20
 
-  /// Not the library's own shared client: that one keeps trying to connect until a call's time is
-  /// over, and a board waits for the answer.
-  private static let pool: HTTPClient = {
-    var configuration = HTTPClient.Configuration()
-    configuration.timeout.connect = .seconds(3)
-    configuration.connectionPool.retryConnectionEstablishment = false
-    return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-  }()
+  /// The slowest way to a service that still gets a dump through, bytes a second.
+  private static let slowestRate = 8_192
 
   private let base: String
   private let timeout: TimeAmount
+  private let pool: ConnectionPool
 
   /// - Parameters:
   ///   - service: the service's address, `http://` or `https://`, with or without a path.
-  ///   - timeout: for a whole call, its answer included.
+  ///   - timeout: for a whole call, its answer included; more is given for what a large dump takes.
+  ///   - authorities: a PEM file with certificates of authorities that are trusted beside the
+  ///     system's own, such as a company's.
   /// - Throws: ``HostBridgeError`` with code `invalidSetting`.
   public init(
-    service: String, timeout: Duration = .seconds(15)
+    service: String, timeout: Duration = .seconds(15), authorities: String? = nil
   ) throws(HostBridgeError) {
     guard let url = URL(string: service), let scheme = url.scheme, url.host != nil,
       ["http", "https"].contains(scheme)
@@ -40,6 +39,24 @@ public struct HTTPServiceClient: ServiceClient {
     }
     base = service.hasSuffix("/") ? String(service.dropLast()) : service
     self.timeout = TimeAmount(timeout)
+    pool =
+      try authorities.map { file throws(HostBridgeError) in
+        ConnectionPool(trusting: try Self.certificates(in: file))
+      } ?? .shared
+  }
+
+  private static func certificates(
+    in file: String
+  ) throws(HostBridgeError) -> [NIOSSLCertificate] {
+    do {
+      let certificates = try NIOSSLCertificate.fromPEMFile(file)
+      if !certificates.isEmpty { return certificates }
+    } catch {
+      // One sentence for all that can be wrong with a file.
+    }
+    throw HostBridgeError(
+      code: .invalidSetting, message: "\(file) holds no certificate that can be read",
+      remedy: "Name a file of certificates in PEM form (BEGIN CERTIFICATE).")
   }
 
   public func lease(
@@ -92,14 +109,14 @@ public struct HTTPServiceClient: ServiceClient {
     let status: HTTPResponseStatus
     let headers: HTTPHeaders
     let answer: ByteBuffer
+    let patience = timeout + .seconds(Int64(body.readableBytes / Self.slowestRate))
     do {
-      let response = try await Self.pool.execute(request, timeout: timeout)
+      let response = try await pool.client.execute(request, timeout: patience)
       status = response.status
       headers = response.headers
       answer = try await response.body.collect(upTo: Self.largestAnswer)
     } catch {
-      throw ServiceFailure(
-        status: nil, code: "Unreachable", message: "no answer from \(base): \(error)")
+      throw failure(error)
     }
     guard 200..<300 ~= status.code else { throw failure(status, headers, answer) }
     do {
@@ -108,7 +125,7 @@ public struct HTTPServiceClient: ServiceClient {
       // Not the service, or not a version this code understands: trying again is right, but
       // nothing was acknowledged.
       throw ServiceFailure(
-        status: nil, code: "AnswerNotUnderstood",
+        status: nil, code: ServiceFailure.notUnderstood,
         message: "\(base)\(path) answered \(status.code) with something that is not its answer")
     }
   }
@@ -119,11 +136,75 @@ public struct HTTPServiceClient: ServiceClient {
     let content = try? JSONDecoder().decode(
       ServiceErrorBody.self, from: Data(answer.readableBytesView)
     ).error
-    // Seconds only: the date form would need the service's clock to agree with this one.
-    let seconds = headers.first(name: "Retry-After").flatMap { Int($0) }
+    let retryAfter = headers.first(name: "Retry-After").flatMap {
+      RetryAfter.read($0, date: headers.first(name: "Date"))
+    }
     return ServiceFailure(
-      status: Int(status.code), code: content?.code ?? "Unknown",
-      message: content?.message ?? "the service answered \(status.code) \(status.reasonPhrase)",
-      retryAfter: seconds.map { .seconds(max(0, min($0, 86_400))) })
+      status: Int(status.code), code: content?.code ?? ServiceFailure.nameless,
+      message: content?.message ?? "\(base) answered \(status.code) \(status.reasonPhrase)",
+      retryAfter: retryAfter)
+  }
+
+  /// A call that brought no answer.
+  private func failure(_ error: any Error) -> ServiceFailure {
+    let words: (code: String, message: String) =
+      switch error {
+      case is NIOTooManyBytesError:
+        (
+          ServiceFailure.notUnderstood,
+          "\(base) answered with more than \(Self.largestAnswer) bytes, which is not its answer"
+        )
+      case let error as HTTPClientError where error == .deadlineExceeded:
+        (ServiceFailure.unreachable, "no answer from \(base) in time")
+      case let error as HTTPClientError where error == .connectTimeout:
+        (ServiceFailure.unreachable, "no connection to \(base) in time")
+      case let error as HTTPClientError where error == .remoteConnectionClosed:
+        (ServiceFailure.unreachable, "\(base) closed the connection before its answer was whole")
+      case _ where Self.isMistrust(error):
+        (
+          ServiceFailure.untrusted,
+          "the certificate of \(base) is not trusted, so nothing was sent: \(error)"
+        )
+      default: (ServiceFailure.unreachable, "no answer from \(base): \(error)")
+      }
+    return ServiceFailure(status: nil, code: words.code, message: words.message)
+  }
+
+  /// Whether a handshake failed because of the certificate, its name or its date.
+  private static func isMistrust(_ error: any Error) -> Bool {
+    switch error {
+    case is NIOSSLExtraError: true
+    // BoringSSL's word for it is only in its text.
+    case NIOSSLError.handshakeFailed(let reason): "\(reason)".contains("CERTIFICATE_VERIFY_FAILED")
+    default: false
+    }
+  }
+}
+
+/// Connections to services, kept alive between calls.
+private final class ConnectionPool: Sendable {
+  /// Trusts whom the system trusts.
+  static let shared = ConnectionPool(trusting: [])
+
+  let client: HTTPClient
+
+  /// - Parameter authorities: trusted beside those of the system.
+  init(trusting authorities: [NIOSSLCertificate]) {
+    var configuration = HTTPClient.Configuration()
+    configuration.timeout.connect = .seconds(3)
+    // The library would keep trying to connect until a call's time is over, and a board waits for
+    // the answer.
+    configuration.connectionPool.retryConnectionEstablishment = false
+    // A redirection is a captive portal's or a wrong address; a dump does not follow it.
+    configuration.redirectConfiguration = .disallow
+    var tls = TLSConfiguration.makeClientConfiguration()
+    tls.additionalTrustRoots = [.certificates(authorities)]
+    configuration.tlsConfiguration = tls
+    client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+  }
+
+  deinit {
+    // The library wants it said; nobody waits for it.
+    client.shutdown { _ in }
   }
 }

@@ -40,6 +40,15 @@ public struct ServiceFailure: Error, Equatable, Sendable, CustomStringConvertibl
     self.retryAfter = retryAfter
   }
 
+  /// The ``code`` when no answer came.
+  static let unreachable = "Unreachable"
+  /// The service's certificate is not trusted, so nothing was sent.
+  static let untrusted = "NotTrusted"
+  /// What came is not an answer of the service's: nothing was acknowledged.
+  static let notUnderstood = "AnswerNotUnderstood"
+  /// A status without the service's words for it: a proxy's, or another server's.
+  static let nameless = "Unknown"
+
   public var description: String {
     status.map { "\(message) (\($0) \(code))" } ?? message
   }

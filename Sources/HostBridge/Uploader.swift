@@ -1,5 +1,6 @@
 // Takes dumps and counts from the spool to the service, for as long as it takes.
 
+import DequeModule
 import Logging
 import ServiceAPI
 
@@ -9,6 +10,8 @@ import ServiceAPI
 public actor Uploader {
   /// Offers or counts in one request.
   static let batch = 256
+  /// Dumps that are sent of one device before it is another's turn.
+  static let turnLength = 8
 
   let spool: Spool
   let service: any ServiceClient
@@ -18,6 +21,7 @@ public actor Uploader {
   private var generator: any RandomNumberGenerator & Sendable
   private nonisolated let doorbell = Doorbell()
   private var waits: [Errand: Wait] = [:]
+  private var gate = ServiceGate()
 
   /// What is tried and put off by itself. Counts go on beside a dump that fails.
   struct Errand: Hashable {
@@ -68,10 +72,10 @@ public actor Uploader {
 
   /// How long until something that failed is tried again; `nil` when nothing waits for that.
   var pause: Duration? {
-    waits.values.map(\.until).min().map { max(.zero, $0 - clock.now) }
+    waits.values.map { max($0.until, gate.until) }.min().map { max(.zero, $0 - clock.now) }
   }
 
-  /// Tries every device whose time has come, once. Returns when the next one's time comes, if one
+  /// Tries every device whose time has come, in turns. Returns when the next one's time comes, if one
   /// waits.
   func pass() async -> Duration? {
     do throws(HostBridgeError) {
@@ -79,16 +83,19 @@ public actor Uploader {
         try await spool.devicesWaiting().map { Errand(device: $0, kind: .dumps) }
         + spool.devicesCounted().map { Errand(device: $0, kind: .counts) }
       waits = waits.filter { errands.contains($0.key) }
-      for errand in errands where (waits[errand]?.until ?? .zero) <= clock.now {
-        if Task.isCancelled { return nil }
-        try await run(errand)
+      let now = clock.now
+      if gate.until <= now {
+        try await takeTurns(errands.filter { (waits[$0]?.until ?? .zero) <= now })
       }
       // Nothing of what has left stays behind in the log.
       try await spool.sweep()
+      // Those that were not tried because the service asked for quiet have no time of their own.
+      return errands.compactMap { errand in
+        waits[errand].map { max($0.until, gate.until) } ?? (gate.isShut ? gate.until : nil)
+      }.min()
     } catch {
       return complain("\(error)")
     }
-    return waits.values.map(\.until).min()
   }
 
   /// The spool itself fails: say so and look again after the longest wait.
@@ -98,8 +105,35 @@ public actor Uploader {
     return clock.now + .seconds(60)
   }
 
-  private func run(_ errand: Errand) async throws(HostBridgeError) {
-    while !Task.isCancelled {
+  /// One turn for each device after the other until nothing is left to do, a few at a time.
+  private func takeTurns(_ errands: [Errand]) async throws(HostBridgeError) {
+    var queue = errands
+    let problem = await withTaskGroup(of: Result<Errand?, HostBridgeError>.self) { group in
+      var running = 0
+      var problem: HostBridgeError?
+      while true {
+        while problem == nil, !Task.isCancelled, running < gate.mostCalls, !queue.isEmpty,
+          !gate.isShut(at: clock.now)
+        {
+          running += 1
+          let errand = queue.removeFirst()
+          group.addTask { await self.turn(errand) }
+        }
+        guard let ended = await group.next() else { return problem }
+        running -= 1
+        switch ended {
+        case .success(let again?): queue.append(again)
+        case .success(nil): break
+        case .failure(let error): problem = error
+        }
+      }
+    }
+    if let problem { throw problem }
+  }
+
+  /// Does a part of an errand. Returns the errand when there is more to do at once.
+  private func turn(_ errand: Errand) async -> Result<Errand?, HostBridgeError> {
+    do throws(HostBridgeError) {
       let step: Step?
       switch errand.kind {
       case .dumps:
@@ -112,12 +146,17 @@ public actor Uploader {
       switch step {
       case nil:
         waits[errand] = nil
-        return
+        return .success(nil)
       case .later(let failure):
-        return postpone(errand, failure)
+        postpone(errand, failure)
+        return .success(nil)
       case .done:
         waits[errand]?.backoff.reset()
+        gate.open()
+        return .success(errand)
       }
+    } catch {
+      return .failure(error)
     }
   }
 
@@ -139,11 +178,16 @@ public actor Uploader {
     guard verdicts.count == dumps.count else {
       return .later(
         ServiceFailure(
-          status: nil, code: "AnswerNotUnderstood",
+          status: nil, code: ServiceFailure.notUnderstood,
           message: "the service judged \(verdicts.count) dumps of \(dumps.count) offered"))
     }
+    var sent = 0
     for (dump, verdict) in zip(dumps, verdicts) {
       if Task.isCancelled { return .done }
+      if verdict == .send {
+        if sent == Self.turnLength { break }
+        sent += 1
+      }
       if case .later(let failure) = try await act(on: dump, verdict) { return .later(failure) }
     }
     return .done
@@ -226,6 +270,7 @@ public actor Uploader {
     if let least = failure.retryAfter { delay = max(delay, least) }
     wait.until = clock.now + delay
     waits[errand] = wait
+    gate.failed(failure, device: device, now: clock.now, using: &generator)
     // Both fail for the same reason as a rule: once is enough to say.
     if errand.kind == .counts, waits[Errand(device: device, kind: .dumps)] != nil { return }
     let words =

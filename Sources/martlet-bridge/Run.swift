@@ -47,6 +47,13 @@ struct Run: AsyncParsableCommand {
   @Option(
     name: .long,
     help: ArgumentHelp(
+      "Trust the authorities in this PEM file beside the system's, for a service with a certificate"
+        + " of your own.", valueName: "file"))
+  var serviceCa: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
       "Where dumps rest until the service has them. (default: ~/.local/state/martlet/spool)",
       valueName: "folder"))
   var spool: String?
@@ -145,7 +152,8 @@ struct Run: AsyncParsableCommand {
     let limits = SpoolLimits(bytes: spoolLimit << 20, age: .seconds(86_400 * spoolAge))
     let store = try Spool(folder: spool ?? Self.standardSpool, limits: limits, events: sink)
     let client = ObservedServiceClient(
-      try HTTPServiceClient(service: service), observer: watch.observer)
+      try HTTPServiceClient(service: service, authorities: serviceCa),
+      observer: watch.observer)
     let uploader = Uploader(
       spool: store, service: client, log: Logger(label: "uploader"), events: sink)
     let parts = BridgeParts(spool: store, service: client, uploader: uploader, events: sink)

@@ -153,6 +153,7 @@ import Testing
 
   @Test(arguments: [
     (nil, "Unreachable", ServiceReport.Condition.unreachable, "does not answer, since"),
+    (nil, "NotTrusted", .untrusted, "is not trusted, since"),
     (500, "Unknown", .failing, "fails, since"),
     (502, "Unknown", .failing, "fails, since"),
     (429, "TooMany", .busy, "asks to be left alone, since"),

@@ -73,6 +73,13 @@ extension BridgeStatus {
         code: "serviceUnreachable",
         message: "the service at \(service.address) does not answer, \(since): \(words)",
         remedy: "Start it, or look at the network and at --service. Dumps wait here.\(retry)")
+    case .untrusted:
+      return Attention(
+        code: "serviceUntrusted",
+        message: "the service at \(service.address) is not trusted, \(since): \(words)",
+        remedy:
+          "Name the authority that signed its certificate with --service-ca, look at --service"
+          + " and at this machine's clock. Dumps wait here.\(retry)")
     case .busy:
       return Attention(
         code: "serviceBusy",

@@ -47,6 +47,7 @@ extension BridgeStatus {
       case .unknown: "not asked yet"
       case .ok: "answers"
       case .unreachable: "DOES NOT ANSWER"
+      case .untrusted: "IS NOT TRUSTED"
       case .busy: "BUSY"
       case .failing: "FAILS"
       case .notUnderstood: "IS NO MARTLET SERVICE"

@@ -11,6 +11,8 @@ public struct ServiceReport: Codable, Equatable, Sendable {
     case ok
     /// Nobody answers at its address.
     case unreachable
+    /// Its certificate is not trusted, so nothing is sent to it.
+    case untrusted
     /// It asks to be left alone for a while (429 and 503).
     case busy
     /// It answers that it failed (500 and above).
@@ -46,13 +48,19 @@ extension ServiceFailure {
   /// What the failure says of the service as a whole; ``ServiceReport/Condition/ok`` when the answer
   /// was about one device or one dump.
   public var condition: ServiceReport.Condition {
-    guard let status else { return code == "AnswerNotUnderstood" ? .notUnderstood : .unreachable }
+    guard let status else {
+      return switch code {
+      case Self.notUnderstood: .notUnderstood
+      case Self.untrusted: .untrusted
+      default: .unreachable
+      }
+    }
     return switch status {
     case 429, 503: .busy
     case 500...: .failing
     case 401, 407: .refusing
     // The service names its refusals; what does not is a proxy, or another server.
-    case 400..<500: code == "Unknown" ? .refusing : .ok
+    case 400..<500: code == Self.nameless ? .refusing : .ok
     default: .notUnderstood
     }
   }
