@@ -4,18 +4,21 @@ import DumpFormat
 
 extension BoardSession {
   /// The dump that is on its way now.
+  var transfer: BridgeStatus.Transfer? { conversation.transfer }
+
+  /// What the line has carried since the bridge was started.
+  var lineCounts: LineCounts { conversation.lineCounts }
+}
+
+extension BoardConversation {
+  /// The dump that is on its way now.
   var transfer: BridgeStatus.Transfer? {
-    guard conversation.stage != .disconnected, let partial = conversation.partial else {
-      return nil
-    }
+    guard stage != .disconnected, let partial else { return nil }
     let missing = partial.missing.ranges.reduce(0) { $0 + $1.count }
     return .init(
       dump: partial.identity.key.text, bytes: partial.bytes.count - missing,
       totalBytes: partial.bytes.count)
   }
-
-  /// What the line has carried since the bridge was started.
-  var lineCounts: LineCounts { conversation.lineCounts }
 }
 
 /// What a line has carried, and what it has spoilt.
