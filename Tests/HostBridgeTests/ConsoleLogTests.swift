@@ -7,7 +7,7 @@ import Testing
 
 @testable import HostBridge
 
-@Suite(.timeLimit(.minutes(1))) struct ConsoleLogTests {
+@Suite(.timeLimit(.minutes(5))) struct ConsoleLogTests {
   private let board = "tty:/dev/ttyUSB0"
   private let noon = Date(timeIntervalSince1970: 1_700_000_000.25)
 

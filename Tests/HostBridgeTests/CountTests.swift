@@ -174,7 +174,7 @@ func crashCount(
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct CountSpoolTests {
+@Suite(.timeLimit(.minutes(5))) struct CountSpoolTests {
   private let device = String(repeating: "11", count: 64)
   private let other = String(repeating: "22", count: 64)
 

@@ -7,7 +7,7 @@ import Testing
 @testable import HostBridge
 @testable import SerialLink
 
-@Suite(.timeLimit(.minutes(1))) struct FaultyLineTests {
+@Suite(.timeLimit(.minutes(5))) struct FaultyLineTests {
   @Test(arguments: LineKind.allCases)
   func `over a clean line every frame comes back in order`(kind: LineKind) async throws {
     var generator = SeededGenerator(seed: 1)

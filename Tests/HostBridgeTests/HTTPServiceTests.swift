@@ -11,7 +11,7 @@ import Testing
 
 @testable import HostBridge
 
-@Suite(.timeLimit(.minutes(1))) struct HTTPServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTPServiceTests {
   private let identity = DumpIdentity(
     device: String(repeating: "ab", count: 64), key: DumpKey(bootCount: 3, sequence: 4))
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import HostBridge
 
-@Suite(.timeLimit(.minutes(1))) struct OutputQueueTests {
+@Suite(.timeLimit(.minutes(5))) struct OutputQueueTests {
   @Test func `a pipe that nobody reads keeps nobody waiting and says what it dropped`() async throws
   {
     let pipe = Pipe()

@@ -6,7 +6,7 @@ import Testing
 
 @testable import HostBridge
 
-@Suite(.timeLimit(.minutes(1))) struct ServiceManagerTests {
+@Suite(.timeLimit(.minutes(5))) struct ServiceManagerTests {
   @Test func `the manager hears that the bridge serves, lives and ends`() async throws {
     try await TemporaryDirectory.with { folder in
       let path = folder.file("notify").path

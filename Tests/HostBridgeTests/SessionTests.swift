@@ -10,7 +10,7 @@ import Testing
 
 @testable import HostBridge
 
-@Suite(.timeLimit(.minutes(1))) struct SessionTests {
+@Suite(.timeLimit(.minutes(5))) struct SessionTests {
   @Test func `a crash on the board reaches the service once`() async throws {
     try await withBridge { bridge async throws in
       bridge.line.board { $0.hold(key(7, 1)) }

@@ -31,7 +31,7 @@ final class TwoClocks: Sendable {
   func jump(days: Double) { state.withLock { $0.wall += days * 86_400 } }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct SpoolAgeTests {
+@Suite(.timeLimit(.minutes(5))) struct SpoolAgeTests {
   private static func withSpool(
     _ body: (_ open: () throws -> Spool, TwoClocks, EventLog, TemporaryDirectory) async throws ->
       Void

@@ -9,7 +9,7 @@ import Testing
 
 @testable import HostBridge
 
-@Suite(.timeLimit(.minutes(1))) struct SpoolBoundTests {
+@Suite(.timeLimit(.minutes(5))) struct SpoolBoundTests {
   /// A dump whose fingerprint is the test's choice; all are of one size.
   private static func dump(_ boot: UInt32, _ fingerprint: UInt8, device: String = "11") -> Sample {
     Sample(key(boot, 1), device: device, size: 1_000, fingerprint: fingerprint)

@@ -8,7 +8,7 @@ import Testing
 
 @testable import HostBridge
 
-@Suite(.timeLimit(.minutes(1))) struct SpoolHistoryTests {
+@Suite(.timeLimit(.minutes(5))) struct SpoolHistoryTests {
   @Test func `of uploaded, evicted, expired and purged dumps no byte is left in the folder`()
     async throws
   {

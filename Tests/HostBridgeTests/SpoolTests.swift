@@ -8,7 +8,7 @@ import Testing
 
 @testable import HostBridge
 
-@Suite(.timeLimit(.minutes(1))) struct SpoolTests {
+@Suite(.timeLimit(.minutes(5))) struct SpoolTests {
   @Test func `a stored dump is there after the spool is opened again`() async throws {
     try await TemporaryDirectory.with { folder in
       let dump = Sample(key(1, 1))

@@ -7,7 +7,7 @@ import Testing
 
 @testable import HostBridge
 
-@Suite(.timeLimit(.minutes(1))) struct StatusSourcesTests {
+@Suite(.timeLimit(.minutes(5))) struct StatusSourcesTests {
   /// A reporter over a spool, with nothing else.
   private func reporter(_ spool: Spool) -> StatusReporter {
     let board = StatusBoard(service: "http://127.0.0.1:1", boards: [])

@@ -14,7 +14,7 @@ enum LineKind: CaseIterable, Sendable {
   case unix, tcp, tty, usb
 }
 
-@Suite(.timeLimit(.minutes(1))) struct TransportTests {
+@Suite(.timeLimit(.minutes(5))) struct TransportTests {
   @Test(arguments: LineKind.allCases)
   func `bytes of every value pass both ways in order`(kind: LineKind) async throws {
     try await FarEnd.with(kind) { far, address in

@@ -7,7 +7,7 @@ import Testing
 
 @testable import HostBridge
 
-@Suite(.timeLimit(.minutes(1))) struct UploaderTests {
+@Suite(.timeLimit(.minutes(5))) struct UploaderTests {
   /// An uploader with everything around it under the test's control.
   struct Bench {
     let spool: Spool

@@ -58,11 +58,18 @@ public final class LocalServer: Service {
   public typealias Handler = @Sendable (Request) async -> Answer
   typealias Connection = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
 
+  /// A client that nobody serves yet. It is not read from, and its time runs.
+  private struct Client: Sendable {
+    var channel: any Channel
+    /// Closes it.
+    var deadline: Scheduled<Void>
+  }
+
   /// Where it listens, for people.
   public let place: String
   /// The loopback port, when it has one.
   public let port: Int?
-  private let listener: NIOAsyncChannel<Connection, Never>
+  private let listener: NIOAsyncChannel<Client, Never>
   private let socket: StatusSocket?
   private let limits: Limits
   private let log: Logger
@@ -70,7 +77,7 @@ public final class LocalServer: Service {
   private let open = Mutex(0)
 
   private init(
-    place: String, listener: NIOAsyncChannel<Connection, Never>, socket: StatusSocket?,
+    place: String, listener: NIOAsyncChannel<Client, Never>, socket: StatusSocket?,
     limits: Limits, log: Logger, handler: @escaping Handler
   ) {
     self.place = place
@@ -95,7 +102,7 @@ public final class LocalServer: Service {
     do {
       let listener = try await bootstrap(limits)
         .bind(socket.descriptor, cleanupExistingSocketFile: false) { channel in
-          wrap(channel, limits)
+          welcome(channel, limits)
         }
       return LocalServer(
         place: path, listener: listener, socket: socket, limits: limits, log: log,
@@ -118,7 +125,7 @@ public final class LocalServer: Service {
   ) async throws(HostBridgeError) -> LocalServer {
     do {
       let listener = try await bootstrap(limits)
-        .bind(host: "127.0.0.1", port: port) { channel in wrap(channel, limits) }
+        .bind(host: "127.0.0.1", port: port) { channel in welcome(channel, limits) }
       let bound = listener.channel.localAddress?.port ?? port
       return LocalServer(
         place: "http://127.0.0.1:\(bound)", listener: listener, socket: nil, limits: limits,
@@ -136,17 +143,31 @@ public final class LocalServer: Service {
       .serverChannelOption(.backlog, value: Int32(limits.connections))
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.maxMessagesPerRead, value: 1)
+      .childChannelOption(.autoRead, value: false)
   }
 
+  /// On a client's event loop. A server that ends drops those whom nobody serves yet, so nothing here
+  /// may need an end of its own.
   @Sendable
-  private static func wrap(_ channel: any Channel, _ limits: Limits) -> EventLoopFuture<Connection>
-  {
-    channel.eventLoop.makeCompletedFuture {
+  private static func welcome(
+    _ channel: any Channel, _ limits: Limits
+  ) -> EventLoopFuture<Client> {
+    let deadline = channel.eventLoop.scheduleTask(in: TimeAmount(limits.patience)) {
+      channel.close(promise: nil)
+    }
+    return channel.eventLoop.makeSucceededFuture(Client(channel: channel, deadline: deadline))
+  }
+
+  /// Sets HTTP up and begins to read.
+  private func connect(_ channel: any Channel) async throws -> Connection {
+    let connection = try await channel.eventLoop.submit { [limits] in
       try channel.pipeline.syncOperations.addHandler(RequestLimit(bytes: limits.requestBytes))
       try channel.pipeline.syncOperations.configureHTTPServerPipeline(
         withPipeliningAssistance: false)
       return try Connection(wrappingChannelSynchronously: channel)
-    }
+    }.get()
+    channel.setOption(.autoRead, value: true).whenFailure { _ in channel.close(promise: nil) }
+    return connection
   }
 
   // MARK: - Serving
@@ -160,15 +181,15 @@ public final class LocalServer: Service {
 
   private func accept() async {
     do {
-      try await listener.executeThenClose { connections in
+      try await listener.executeThenClose { clients in
         try await withThrowingDiscardingTaskGroup { group in
-          for try await connection in connections {
+          for try await client in clients {
             let isTooMany = open.withLock { open in
               open += 1
               return open > limits.connections
             }
             group.addTask {
-              await self.serve(connection, isTooMany: isTooMany)
+              await self.serve(client, isTooMany: isTooMany)
               self.open.withLock { $0 -= 1 }
             }
           }
@@ -182,12 +203,13 @@ public final class LocalServer: Service {
   }
 
   /// Answers a client's one request. What goes wrong is the client's affair.
-  private func serve(_ connection: Connection, isTooMany: Bool) async {
-    let channel = connection.channel
-    let deadline = channel.eventLoop.scheduleTask(in: TimeAmount(limits.patience)) {
+  private func serve(_ client: Client, isTooMany: Bool) async {
+    let channel = client.channel
+    defer { client.deadline.cancel() }
+    guard let connection = try? await connect(channel) else {
       channel.close(promise: nil)
+      return
     }
-    defer { deadline.cancel() }
     try? await connection.executeThenClose { inbound, _ in
       if isTooMany { return }
       for try await part in inbound {
@@ -197,7 +219,7 @@ public final class LocalServer: Service {
           head.method == .GET || head.method == .HEAD
           ? await handler(Request(method: head.method.rawValue, path: String(path)))
           : .text(405, "only GET is answered here")
-        if case .stream = answer.body { deadline.cancel() }
+        if case .stream = answer.body { client.deadline.cancel() }
         try await send(answer, withBody: head.method != .HEAD, to: channel)
         return
       }

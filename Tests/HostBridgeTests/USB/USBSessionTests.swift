@@ -7,7 +7,7 @@ import Testing
 @testable import HostBridge
 @testable import SerialLink
 
-@Suite(.timeLimit(.minutes(1))) struct USBSessionTests {
+@Suite(.timeLimit(.minutes(5))) struct USBSessionTests {
   @Test func `a board that is plugged in again is connected without a pause`() async throws {
     let bus = FakeUSBBus()
     let adapter = FakeAdapter(.ftdi())

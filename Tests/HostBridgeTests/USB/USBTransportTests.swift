@@ -6,7 +6,7 @@ import Testing
 
 @testable import SerialLink
 
-@Suite(.timeLimit(.minutes(1))) struct USBTransportTests {
+@Suite(.timeLimit(.minutes(5))) struct USBTransportTests {
   let bus = FakeUSBBus()
   let adapter = FakeAdapter(.ftdi())
   var transport: USBTransport { USBTransport(bus: bus) }
