@@ -18,7 +18,7 @@ public struct HTTPServiceClient: ServiceClient {
   private static let slowestRate = 8_192
 
   private let base: String
-  private let timeout: TimeAmount
+  private let timeout: Duration
   private let pool: ConnectionPool
 
   /// - Parameters:
@@ -38,7 +38,7 @@ public struct HTTPServiceClient: ServiceClient {
         remedy: "Write http://127.0.0.1:8730, for example.")
     }
     base = service.hasSuffix("/") ? String(service.dropLast()) : service
-    self.timeout = TimeAmount(timeout)
+    self.timeout = timeout
     pool =
       try authorities.map { file throws(HostBridgeError) in
         ConnectionPool(trusting: try Self.certificates(in: file))
@@ -109,12 +109,9 @@ public struct HTTPServiceClient: ServiceClient {
     let status: HTTPResponseStatus
     let headers: HTTPHeaders
     let answer: ByteBuffer
-    let patience = timeout + .seconds(Int64(body.readableBytes / Self.slowestRate))
+    let patience = timeout + .seconds(body.readableBytes / Self.slowestRate)
     do {
-      let response = try await pool.client.execute(request, timeout: patience)
-      status = response.status
-      headers = response.headers
-      answer = try await response.body.collect(upTo: Self.largestAnswer)
+      (status, headers, answer) = try await exchange(request, within: patience)
     } catch {
       throw failure(error)
     }
@@ -145,6 +142,29 @@ public struct HTTPServiceClient: ServiceClient {
       retryAfter: retryAfter)
   }
 
+  /// Sends a request and reads the whole answer.
+  ///
+  /// - Throws: `HTTPClientError.deadlineExceeded` when the answer is not whole in time. The library's
+  ///   own deadline ends with the answer's head.
+  private func exchange(
+    _ request: HTTPClientRequest, within patience: Duration
+  ) async throws -> (HTTPResponseStatus, HTTPHeaders, ByteBuffer) {
+    try await withThrowingTaskGroup { group in
+      defer { group.cancelAll() }
+      group.addTask {
+        let response = try await pool.client.execute(request, timeout: TimeAmount(patience))
+        let answer = try await response.body.collect(upTo: Self.largestAnswer)
+        return (response.status, response.headers, answer)
+      }
+      group.addTask {
+        try await Task.sleep(for: patience)
+        throw HTTPClientError.deadlineExceeded
+      }
+      guard let first = try await group.next() else { throw CancellationError() }
+      return first
+    }
+  }
+
   /// A call that brought no answer.
   private func failure(_ error: any Error) -> ServiceFailure {
     let words: (code: String, message: String) =
@@ -154,12 +174,14 @@ public struct HTTPServiceClient: ServiceClient {
           ServiceFailure.notUnderstood,
           "\(base) answered with more than \(Self.largestAnswer) bytes, which is not its answer"
         )
+      case _ where Self.isBrokenOff(error):
+        (ServiceFailure.unreachable, "\(base) closed the connection before its answer was whole")
+      case is HTTPParserError:
+        (ServiceFailure.notUnderstood, "what answers at \(base) does not speak HTTP")
       case let error as HTTPClientError where error == .deadlineExceeded:
         (ServiceFailure.unreachable, "no answer from \(base) in time")
       case let error as HTTPClientError where error == .connectTimeout:
         (ServiceFailure.unreachable, "no connection to \(base) in time")
-      case let error as HTTPClientError where error == .remoteConnectionClosed:
-        (ServiceFailure.unreachable, "\(base) closed the connection before its answer was whole")
       case _ where Self.isMistrust(error):
         (
           ServiceFailure.untrusted,
@@ -168,6 +190,15 @@ public struct HTTPServiceClient: ServiceClient {
       default: (ServiceFailure.unreachable, "no answer from \(base): \(error)")
       }
     return ServiceFailure(status: nil, code: words.code, message: words.message)
+  }
+
+  /// Whether the connection ended in the middle of the answer.
+  private static func isBrokenOff(_ error: any Error) -> Bool {
+    switch error {
+    case let error as HTTPParserError: error == .invalidEOFState
+    case let error as HTTPClientError: error == .remoteConnectionClosed
+    default: false
+    }
   }
 
   /// Whether a handshake failed because of the certificate, its name or its date.
