@@ -40,6 +40,7 @@ extension BoardSession {
       bootCount: wish.bootCount, uncapturedCrashes: wish.uncapturedCrashes)
     do throws(ServiceFailure) {
       let answer = try await parts.service.lease(device: wish.device, request)
+      deniedDevice = answer.allowed ? nil : wish.device
       if !answer.allowed { await purge(wish.device) }
       perform(
         conversation.leaseIssued(
@@ -133,6 +134,11 @@ extension BoardSession {
     do throws(HostBridgeError) {
       switch try await parts.spool.store(identity, prologue: prologue, bytes: bytes) {
       case .stored:
+        // Consent was revoked while the dump was on its way to the disk, behind the purge.
+        guard deniedDevice != identity.device else {
+          await purge(identity.device)
+          return .notWanted
+        }
         log.info("spooled dump \(identity.key.text), \(bytes.count) B")
         emit(.dumpSpooled, identity, prologue)
         parts.uploader.wake()

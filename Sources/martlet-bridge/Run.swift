@@ -96,6 +96,17 @@ struct Run: AsyncParsableCommand {
       valueName: "seconds"))
   var leaseInterval = 30.0
 
+  @Flag(
+    name: .long,
+    help: ArgumentHelp(
+      "Start a board's application only when the service has its dumps.",
+      discussion: """
+        A board is told to start its application as soon as its dumps are safe in the spool folder. \
+        With this, it is told when the service has stored them or does not want them, and at the \
+        latest 5 s after the last byte of the last one.
+        """))
+  var waitForUpload = false
+
   @Option(
     name: .long,
     help: ArgumentHelp(
@@ -157,7 +168,8 @@ struct Run: AsyncParsableCommand {
     let uploader = Uploader(
       spool: store, service: client, log: Logger(label: "uploader"), events: sink)
     let parts = BridgeParts(spool: store, service: client, uploader: uploader, events: sink)
-    let settings = ConversationSettings(pollInterval: .seconds(leaseInterval))
+    let settings = ConversationSettings(
+      pollInterval: .seconds(leaseInterval), waitForUpload: waitForUpload ? .seconds(5) : nil)
     let consoles = try consoleLog.map { folder throws(HostBridgeError) in
       try ConsoleLog(folder: folder) { words in sink(BridgeEvent(.warning).with { $0.text = words })
       }

@@ -15,6 +15,8 @@ final class FakeService: ServiceClient {
     var stored: [DumpIdentity: [UInt8]] = [:]
     var allowsDumps = true
     var leaseFailure: ServiceFailure?
+    /// No call is ever answered.
+    var isMute = false
     var offerFailure: ServiceFailure?
     var verdict: @Sendable (OfferRequest.Offer) -> OfferAnswer.Verdict = { _ in .send }
     /// Counts as they came, by device.
@@ -31,7 +33,17 @@ final class FakeService: ServiceClient {
   var now: State { state.withLock { $0 } }
   func set(_ change: (inout State) -> Void) { state.withLock { change(&$0) } }
 
+  /// Waits, for a mute service, until the caller gives up.
+  private func think() async throws(ServiceFailure) {
+    guard now.isMute else { return }
+    let (silence, voice) = AsyncStream.makeStream(of: Never.self)
+    for await _ in silence {}
+    withExtendedLifetime(voice) {}
+    throw .unreachable
+  }
+
   func lease(device: String, _ request: LeaseRequest) async throws(ServiceFailure) -> LeaseAnswer {
+    try await think()
     let (failure, isAllowed) = state.withLock { state in
       state.leases.append(request)
       return (state.leaseFailure, state.allowsDumps)
@@ -43,6 +55,7 @@ final class FakeService: ServiceClient {
   }
 
   func offer(device: String, _ request: OfferRequest) async throws(ServiceFailure) -> OfferAnswer {
+    try await think()
     let (failure, verdict) = state.withLock { state in
       state.offers.append(request.offers)
       return (state.offerFailure, state.verdict)
@@ -91,6 +104,12 @@ final class EventLog: Sendable {
 
   var all: [BridgeEvent] { events.withLock { $0 } }
   func all(_ name: BridgeEvent.Name) -> [BridgeEvent] { all.filter { $0.event == name } }
+
+  /// Waits until what was said so far is enough.
+  func wait(until isEnough: ([BridgeEvent]) -> Bool) async {
+    if isEnough(all) { return }
+    for await _ in stream where isEnough(all) { return }
+  }
 
   /// Waits for the next event of this name that was not waited for before.
   func next(_ name: BridgeEvent.Name) async -> BridgeEvent? {

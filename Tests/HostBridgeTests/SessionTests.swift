@@ -64,6 +64,23 @@ import Testing
     }
   }
 
+  @Test func `a dump that reaches the disk behind a revocation is not kept`() async throws {
+    try await withBridge { bridge async throws in
+      let dump = Sample(key(6, 1), device: "a5")
+      bridge.service.set { $0.allowsDumps = false }
+      let wish = LeaseWish(
+        device: dump.identity.device, nonce: [UInt8](repeating: 1, count: 16), buildID: "00",
+        imageVersion: "1", bootCount: 6, uncapturedCrashes: 0)
+      await bridge.session.work(on: .lease(wish))
+      let prologue = try dump.bytes.withUnsafeBytes { try DumpPrologue(verifyingDump: $0) }
+      await bridge.session.work(on: .store(dump.identity, prologue, dump.bytes))
+      #expect(try await bridge.spool.standing(of: dump) == .known(.purged))
+      #expect(bridge.events.all(.dumpSpooled).isEmpty)
+      // The session waits for its line.
+      bridge.line.plugIn()
+    }
+  }
+
   @Test func `a board that ignores a denial is reported`() async throws {
     try await withBridge { bridge async throws in
       bridge.service.set { $0.allowsDumps = false }
@@ -144,16 +161,25 @@ import Testing
     let events: EventLog
   }
 
-  func withBridge(_ body: (Running) async throws -> Void) async throws {
+  /// - Parameters:
+  ///   - transport: how the board is reached instead of by a ``FakeLine``.
+  ///   - console: takes what the board prints.
+  func withBridge(
+    over transport: (any BoardTransport)? = nil, to address: BoardAddress = .unix(path: "/fake"),
+    settings: ConversationSettings = ConversationSettings(), clock: BridgeClock = .system,
+    console: @escaping ConsoleSink = { _ in }, _ body: (Running) async throws -> Void
+  ) async throws {
     try await TemporaryDirectory.with { folder in
       let line = FakeLine()
       let service = FakeService()
       let events = EventLog()
       let spool = try Spool(folder: folder.path)
-      let uploader = Uploader(spool: spool, service: service, events: events.sink)
+      let uploader = Uploader(spool: spool, service: service, clock: clock, events: events.sink)
       let parts = BridgeParts(
-        spool: spool, service: service, uploader: uploader, transport: line, events: events.sink)
-      let session = BoardSession(address: .unix(path: "/fake"), parts: parts)
+        spool: spool, service: service, uploader: uploader, transport: transport ?? line,
+        clock: clock, events: events.sink)
+      let session = BoardSession(
+        address: address, parts: parts, settings: settings, console: console)
       let bridge = Bridge(sessions: [session], uploader: uploader)
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { await bridge.run() }
