@@ -7,7 +7,7 @@ import Testing
 
 @testable import HostBridge
 
-@Suite(.timeLimit(.minutes(2))) struct LinkFigureTests {
+@Suite(.timeLimit(.minutes(5))) struct LinkFigureTests {
   /// 512 KiB of ring, full of dumps that cannot be compressed.
   private func fullRing(_ settings: PacedLink.Settings) throws -> (VirtualBench, [[UInt8]]) {
     let bench = try VirtualBench(settings)

@@ -132,7 +132,7 @@ enum LineKind: CaseIterable, Sendable {
   }
 }
 
-/// The board's end of a real line: it sends back what comes.
+/// The board's end of a real line: it sends back what comes, unless it has another answer.
 actor FarEnd {
   private typealias Socket = NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
@@ -145,6 +145,7 @@ actor FarEnd {
   /// What opens the line.
   nonisolated let transport: any BoardTransport
   private let end: End
+  private var answer: @Sendable ([UInt8]) -> [UInt8] = { $0 }
   private var channel: (any Channel)?
 
   /// Kept open: a terminal that nobody has open hangs up.
@@ -162,10 +163,12 @@ actor FarEnd {
 
   /// Opens a line of a kind, runs `body` with its address and closes it.
   static func with(
-    _ kind: LineKind, _ body: @Sendable (FarEnd, BoardAddress) async throws -> Void
+    _ kind: LineKind, answer: (@Sendable ([UInt8]) -> [UInt8])? = nil,
+    _ body: @Sendable (FarEnd, BoardAddress) async throws -> Void
   ) async throws {
     try await TemporaryDirectory.with { folder in
       let (far, address) = try await open(kind, folder)
+      if let answer { await far.answer(with: answer) }
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await far.serve() }
         try await body(far, address)
@@ -217,6 +220,11 @@ actor FarEnd {
     channel.eventLoop.makeCompletedFuture { try Socket(wrappingChannelSynchronously: channel) }
   }
 
+  private func answer(with answer: @escaping @Sendable ([UInt8]) -> [UInt8]) {
+    self.answer = answer
+    if case .adapter(let adapter, _) = end { adapter.set { $0.answer = answer } }
+  }
+
   /// Takes the connections, one after the other.
   private func serve() async throws {
     switch end {
@@ -232,7 +240,10 @@ actor FarEnd {
   private func hold(_ socket: Socket) async throws {
     channel = socket.channel
     try await socket.executeThenClose { inbound, outbound in
-      for try await bytes in inbound { try await outbound.write(bytes) }
+      for try await bytes in inbound {
+        let answered = answer(Array(bytes.readableBytesView))
+        if !answered.isEmpty { try await outbound.write(ByteBuffer(bytes: answered)) }
+      }
     }
   }
 

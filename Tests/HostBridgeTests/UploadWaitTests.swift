@@ -7,7 +7,7 @@ import Testing
 
 @testable import HostBridge
 
-@Suite(.timeLimit(.minutes(1))) struct UploadWaitTests {
+@Suite(.timeLimit(.minutes(5))) struct UploadWaitTests {
   private static let strict = ConversationSettings(waitForUpload: .seconds(5))
 
   @Test func `the conversation holds the start until the service has the visit's dumps`() {

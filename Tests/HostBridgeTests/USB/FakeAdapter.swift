@@ -9,8 +9,10 @@ import Synchronization
 final class FakeAdapter: Sendable {
   /// What a test may see or change, between transfers.
   struct Manners {
-    /// Whether the board sends back what it gets.
+    /// Whether the board answers what it gets.
     var echoes = true
+    /// What it answers: the same again unless told.
+    var answer: @Sendable ([UInt8]) -> [UInt8] = { $0 }
     /// IN transfers that stall, one after the other.
     var inputStalls = 0
     var outputStalls = 0
@@ -168,7 +170,7 @@ final class FakeAdapter: Sendable {
       guard !state.manners.holdsOutput else { return nil }
       let taken = bytes.prefix(state.manners.mostPerWrite)
       state.received += taken
-      if state.manners.echoes { state.waiting += taken }
+      if state.manners.echoes { state.waiting += state.manners.answer(Array(taken)) }
       return USBOutcome(status: .completed, sent: taken.count)
     case .input(let endpoint, let length):
       if state.halted.contains(endpoint) { return USBOutcome(status: .stalled) }
