@@ -38,8 +38,7 @@ test: setup firmware ## run every test, with warnings as errors
 	@echo "test: building programs and tests (the first time takes some minutes)"
 	@swift build --build-tests
 	@scripts/hil
-	@echo "test: running the tests"
-	@swift test --skip-build --disable-xctest
+	@scripts/test
 
 # Here a BOARD on the command line is the USB serial number of a board on this desk.
 hil: desk_board := $(if $(filter command%,$(origin BOARD)),$(BOARD))

@@ -133,7 +133,8 @@ final class BoardRack: Sendable {
         var busy = Self.turnsWithoutPause
         while !isOver(), !line.hasEnded {
           board.run {
-            if var line = unsaid.popLast() { line.withUTF8 { agent.write($0) } }
+            // A UART would take it however busy the other end is; a socket says when it is full.
+            if line.isWritable, var words = unsaid.popLast() { words.withUTF8 { agent.write($0) } }
             agent.step { _ in }
           }
           if !unsaid.isEmpty { continue }
@@ -150,6 +151,12 @@ final class BoardRack: Sendable {
 }
 
 extension LineSocket {
+  /// Whether there is room for some KiB: a Unix socket says so when a quarter of it is free.
+  fileprivate var isWritable: Bool {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    return poll(&entry, 1, 1) > 0 && entry.revents & Int16(POLLOUT) != 0
+  }
+
   /// Whether the other end has closed the line.
   fileprivate var hasEnded: Bool {
     var byte: UInt8 = 0
