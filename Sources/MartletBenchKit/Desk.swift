@@ -65,11 +65,16 @@ open class Desk: @unchecked Sendable {
   // MARK: - The bridge
 
   /// Starts the bridge for boards at these addresses.
+  ///
+  /// - Parameter wrapper: a program and its arguments that start the bridge in their own place.
   @discardableResult
-  public func startBridge(at boards: [String], _ more: [String] = []) throws -> ProcessChild {
+  public func startBridge(
+    at boards: [String], _ more: [String] = [], under wrapper: [String] = []
+  ) throws -> ProcessChild {
+    let command = wrapper + [bridgeProgram.path]
     let bridge = try ProcessChild(
-      bridgeProgram,
-      ["run"] + boards.flatMap { ["--board", $0] } + [
+      URL(fileURLWithPath: command[0]),
+      command.dropFirst() + ["run"] + boards.flatMap { ["--board", $0] } + [
         "--service", address, "--spool", spool, "--events", "-", "--lease-interval", "1",
         "--status-socket", statusSocket,
       ] + more)
@@ -93,6 +98,9 @@ open class Desk: @unchecked Sendable {
 
   /// kill -9.
   public func killBridge() { running.withLock { $0.bridge }?.kill() }
+
+  /// Whether the bridge that was started last has ended.
+  public var isBridgeGone: Bool { running.withLock { $0.bridge }?.hasEnded ?? true }
 
   /// Waits until the bridge that runs now has told of something.
   ///

@@ -145,6 +145,9 @@ public final class ProcessChild: @unchecked Sendable {
     }
   }
 
+  /// Whether the process is gone.
+  public var hasEnded: Bool { changed.withLock { end != nil } }
+
   /// Sends a signal.
   public func send(_ signal: Int32) {
     if process.isRunning { Foundation.kill(process.processIdentifier, signal) }
