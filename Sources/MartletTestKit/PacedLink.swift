@@ -90,7 +90,7 @@ public final class PacedLink {
   }
 
   /// How long an idle board waits before it looks again, at most.
-  private static let longestNap: Duration = .milliseconds(1)
+  private static let longestNap: Duration = .milliseconds(5)
   private static let shortestNap: Duration = .microseconds(2)
   private static let tick: Duration = .milliseconds(1)
 

@@ -167,6 +167,40 @@ import Testing
     #expect(lab.board.dumps.count == 2)
   }
 
+  @Test func `a mebibyte of console text around frames is shown to the last byte`() {
+    var generator = SeededGenerator.fromEnvironment()
+    let lab = Lab(board: FakeBoard(lease: .allowed))
+    lab.board.hold(key(1, 1), key(1, 2), size: 100_000)
+    let dumps = lab.board.dumps
+    var printed: [UInt8] = []
+    // Anything but zeros: half of it no UTF-8, one byte in 256 the end of a line.
+    lab.board.onData = { board, _ in
+      let count = Int.random(in: 1...10_000, using: &generator)
+      let text = generator.bytes(count).map { $0 == 0 ? 0xFF : $0 }
+      printed += text
+      board.print(bytes: text)
+    }
+    lab.connect()
+    #expect(lab.run { $0.board.started != nil })
+    lab.run(for: .milliseconds(200)) { _ in false }
+    #expect(printed.count > 900_000)
+    let isWhole = lab.consolePieces.flatMap { $0 } == printed
+    #expect(isWhole, "seed \(generator.seed)")
+    #expect(lab.hasSpooled(dumps))
+    #expect(lab.warnings.isEmpty)
+  }
+
+  @Test func `text without an end of line is let go in pieces`() {
+    let lab = Lab()
+    lab.connect()
+    for _ in 0..<30 { lab.board.print(bytes: [UInt8](repeating: 0x41, count: 1_000)) }
+    lab.run(for: .milliseconds(29)) { _ in false }
+    // What is held back is bounded.
+    let shown = lab.consolePieces.reduce(0) { $0 + $1.count }
+    #expect((30_000 - 2 * ConsoleLines.longest...30_000).contains(shown))
+    #expect(lab.run(for: .milliseconds(150)) { $0.console.count == 30_000 })
+  }
+
   @Test func `noise is survived in every state`() {
     var generator = SeededGenerator.fromEnvironment()
     for _ in 0..<200 {

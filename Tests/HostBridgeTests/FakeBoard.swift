@@ -76,6 +76,9 @@ final class FakeBoard {
 
   func print(_ text: String) { output.append(Array(text.utf8)) }
 
+  /// Puts bytes that are no frame on the line, whatever they say; none is zero.
+  func print(bytes: [UInt8]) { output.append(bytes) }
+
   /// The application starts without the host's word.
   func start(_ reason: StartReason) {
     started = started ?? reason

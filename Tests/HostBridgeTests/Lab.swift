@@ -33,6 +33,8 @@ final class Lab {
   private(set) var counted: [[CrashCount]] = []
   private(set) var warnings: [String] = []
   private(set) var console = ""
+  /// The same, byte for byte, in the pieces that were let go.
+  private(set) var consolePieces: [[UInt8]] = []
   private(set) var hellos = 0
   private(set) var leases: [LeaseStatus] = []
   private(set) var starts: [StartReason] = []
@@ -113,7 +115,9 @@ final class Lab {
       case .send(let bytes):
         hostBytes += bytes.count
         toBoard.send(bytes)
-      case .console(let text, _): console += String(decoding: text, as: UTF8.self)
+      case .console(let text, _):
+        console += String(decoding: text, as: UTF8.self)
+        consolePieces.append(text)
       case .hello: hellos += 1
       case .leaseWanted(let wish):
         wishes.append(wish)

@@ -9,7 +9,7 @@ import Testing
 @Suite struct LinkCampaignTests {
   /// 10,000 sessions with `MARTLET_CAMPAIGN` set, a slice of them otherwise.
   static let sessions =
-    ProcessInfo.processInfo.environment["MARTLET_CAMPAIGN"] == nil ? 200 : 10_000
+    ProcessInfo.processInfo.environment["MARTLET_CAMPAIGN"] == nil ? 300 : 10_000
   private static let batch = 50
 
   @Test func `whatever befalls a session, each dump is at the host once`() async throws {

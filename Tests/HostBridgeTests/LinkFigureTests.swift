@@ -75,6 +75,22 @@ import Testing
     Figure.report("link.rate.share.loss1", total / Double(seeds.count))
   }
 
+  @Test func `a line that hits every thousandth byte keeps half of its rate by smaller frames`()
+    throws
+  {
+    var settings = PacedLink.Settings()
+    var faults = FaultyLink.Faults()
+    faults.flipBit = 0.001
+    settings.faults = faults
+    let (bench, dumps) = try fullRing(settings)
+    drain(bench, dumps)
+    // Of frames of 1 KiB one in three would pass.
+    #expect(bench.bridge.conversation.agreedFrame < 1_000)
+    let share = try share(bench, dumps)
+    Figure.report("link.rate.share.flip1000", share)
+    #expect(share >= 0.5)
+  }
+
   @Test func `a single dump's transfer costs little, and its whole session a little more`() throws {
     let bench = try VirtualBench()
     let dump = sampleDump(key(1, 1), size: 16_000)
