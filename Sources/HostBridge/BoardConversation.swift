@@ -135,8 +135,8 @@ public final class BoardConversation {
     for byte in bytes {
       switch inbox.receive(byte) {
       case .nothing: break
-      case .text(let byte): text.append(byte)
-      case .twoOfText(let first, let second): text += [first, second]
+      case .byte(let byte): text.append(byte)
+      case .text(let bytes): text += bytes
       case .damaged:
         lineCounts.damagedFrames += 1
         noteDamage(now: now)
@@ -157,7 +157,7 @@ public final class BoardConversation {
     guard stage != .disconnected else { return [] }
     if mayHoldByte, now >= lastReceived + ConsoleLines.patience {
       mayHoldByte = false
-      if case .text(let byte) = inbox.idle() { say(console.receive([byte], now: now)) }
+      say(console.receive(inbox.idle(), now: now))
     }
     say(console.flush(now: now))
     repeatRequests(now: now)

@@ -173,10 +173,11 @@ import Testing
     lab.board.hold(key(1, 1), key(1, 2), size: 100_000)
     let dumps = lab.board.dumps
     var printed: [UInt8] = []
-    // Anything but zeros: half of it no UTF-8, one byte in 256 the end of a line.
+    // Anything but zeros: half of it no UTF-8, one byte in 256 the end of a line. Right behind a frame
+    // stands a letter.
     lab.board.onData = { board, _ in
       let count = Int.random(in: 1...10_000, using: &generator)
-      let text = generator.bytes(count).map { $0 == 0 ? 0xFF : $0 }
+      let text = [0x61, 0x62] + generator.bytes(count).map { $0 == 0 ? 0xFF : $0 }
       printed += text
       board.print(bytes: text)
     }
@@ -187,6 +188,29 @@ import Testing
     let isWhole = lab.consolePieces.flatMap { $0 } == printed
     #expect(isWhole, "seed \(generator.seed)")
     #expect(lab.hasSpooled(dumps))
+    #expect(lab.warnings.isEmpty)
+  }
+
+  @Test func `text that begins like a frame is shown like any other`() {
+    let lab = Lab(board: FakeBoard(lease: .allowed))
+    lab.board.hold(key(1, 1))
+    // The marker of a frame is the second byte of these.
+    lab.board.onData = { board, _ in board.print("ёлка 鑄\n") }
+    lab.connect()
+    #expect(lab.run { $0.board.started != nil })
+    let lines = lab.board.fetches.isEmpty ? 0 : 5
+    #expect(lab.console == String(repeating: "ёлка 鑄\n", count: lines))
+    // Nothing follows: it is shown when the line has been quiet for a moment.
+    lab.board.print("鑄")
+    lab.run(for: .milliseconds(50)) { _ in false }
+    #expect(!lab.console.hasSuffix("鑄"))
+    #expect(lab.run(for: .milliseconds(300)) { $0.console.hasSuffix("鑄") })
+    // It may also go on for long.
+    lab.board.sayHello()
+    let long = String(repeating: "ёж ", count: 10_000)
+    lab.board.print(long)
+    #expect(lab.run(for: .milliseconds(500)) { $0.console.hasSuffix("鑄" + long) })
+    #expect(lab.completions == [key(1, 1)])
     #expect(lab.warnings.isEmpty)
   }
 
