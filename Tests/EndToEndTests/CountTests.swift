@@ -58,6 +58,8 @@ extension StandTests {
         try stand.startService()
         try stand.startBridge()
         try stand.waitUntilCounted(5)
+        // Counts may be there before dumps, and what is not there yet goes with the spool.
+        _ = try poll(for: "three dumps") { try stand.summaries().count == 3 ? 3 : nil }
         // Another bridge with a spool of its own tells the same once more.
         stand.killBridge()
         try FileManager.default.removeItem(atPath: stand.spool)
