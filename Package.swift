@@ -111,6 +111,7 @@ let fuzzModules: [Target] = [
 let argumentParser: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTesting: Target.Dependency = .product(
@@ -159,7 +160,7 @@ let hostModules: [Target] = [
     "MartletTestKit",
     [
       "BoardHAL", "BoardHost", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat",
-      "DumpRing", "LinkProtocol",
+      "DumpRing", "LinkProtocol", crypto,
     ]),
   module(
     "MartletBenchKit", ["DumpFormat", "HostBridge", "LinkProtocol", "MartletTestKit", "ServiceAPI"]),
@@ -175,7 +176,7 @@ let testTargets: [Target] = [
   tests("DumpRingTests", deviceTestDependencies),
   tests("LinkProtocolTests", deviceTestDependencies),
   tests("CaptureTests", deviceTestDependencies + ["DumpAnalysis"]),
-  tests("BoardHostTests", deviceTestDependencies),
+  tests("BoardHostTests", deviceTestDependencies + [crypto]),
   tests(
     "DumpAnalysisTests",
     ["DumpAnalysis", "DumpFormat", "FuzzBodies", "GDBSession", "MartletTestKit"],
@@ -206,7 +207,7 @@ let testTargets: [Target] = [
 ]
 
 /// `MARTLET_TESTS=A,B` keeps those test targets alone, for a quick turn on one module; when they need
-/// the device modules alone, nothing else is built.
+/// the device modules alone, nothing else is built but the cryptography of the test kit.
 let chosenTests = Context.environment["MARTLET_TESTS"].map {
   $0.split(separator: ",").map(String.init)
 }
@@ -219,6 +220,10 @@ let kitModules = hostModules.filter {
 }
 
 // MARK: - The package
+
+let kitDependencies: [Package.Dependency] = [
+  .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2")
+]
 
 let hostDependencies: [Package.Dependency] = [
   .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -250,7 +255,7 @@ let package = Package(
   products: deviceProducts
     + (board != nil ? [.library(name: "CortexM4F", targets: ["CortexM4F"])] : [])
     + (hosted && !isDeviceOnly ? hostProducts : []),
-  dependencies: hosted && !isDeviceOnly ? hostDependencies : [],
+  dependencies: hosted ? kitDependencies + (isDeviceOnly ? [] : hostDependencies) : [],
   targets: deviceModules
     + (board != nil ? coreModules : [])
     + (board != nil && board != "external" ? demoModules : [])

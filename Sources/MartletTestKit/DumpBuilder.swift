@@ -194,6 +194,7 @@ private func bytes(_ count: Int, _ fill: (UnsafeMutableRawPointer) -> Void) -> [
   return result
 }
 
-private func littleEndian(_ word: UInt32) -> [UInt8] {
+/// The bytes of a number, lowest first.
+func littleEndian(_ word: UInt32) -> [UInt8] {
   bytes(4) { $0.store32(word, at: 0) }
 }
