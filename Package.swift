@@ -131,6 +131,7 @@ let hostModules: [Target] = [
     cSettings: cSettings),
   module("DumpAnalysis", ["DumpFormat"]),
   fuzzBodies,
+  module("DumpOpening", ["DumpFormat", crypto]),
   module("ServiceAPI", ["ConsentLease", "DumpFormat"]),
   .systemLibrary(
     name: "CLibUSB", path: "CShims/CLibUSB", pkgConfig: "libusb-1.0",
@@ -177,6 +178,7 @@ let testTargets: [Target] = [
   tests("LinkProtocolTests", deviceTestDependencies),
   tests("CaptureTests", deviceTestDependencies + ["DumpAnalysis"]),
   tests("BoardHostTests", deviceTestDependencies + [crypto]),
+  tests("DumpOpeningTests", ["DumpFormat", "DumpOpening", "MartletTestKit", crypto]),
   tests(
     "DumpAnalysisTests",
     ["DumpAnalysis", "DumpFormat", "FuzzBodies", "GDBSession", "MartletTestKit"],
@@ -212,11 +214,12 @@ let chosenTests = Context.environment["MARTLET_TESTS"].map {
   $0.split(separator: ",").map(String.init)
 }
 let deviceTests: Set = [
-  "BoardHostTests", "CaptureTests", "DumpFormatTests", "DumpRingTests", "LinkProtocolTests",
+  "BoardHostTests", "CaptureTests", "DumpFormatTests", "DumpOpeningTests", "DumpRingTests",
+  "LinkProtocolTests",
 ]
 let isDeviceOnly = hosted && chosenTests.map { deviceTests.isSuperset(of: $0) } ?? false
 let kitModules = hostModules.filter {
-  ["BoardHost", "DumpAnalysis", "MartletTestKit"].contains($0.name)
+  ["BoardHost", "DumpAnalysis", "DumpOpening", "MartletTestKit"].contains($0.name)
 }
 
 // MARK: - The package

@@ -45,8 +45,10 @@ public struct DecodedDump: Sendable {
   }
 
   /// Decodes a body whose checksum the caller has checked.
-  /// - Throws: the first block that lies, with its offset from the start of the body.
+  /// - Throws: the first block that lies, with its offset from the start of the body; or that the body
+  ///   is sealed.
   public init(prologue: DumpPrologue, body: ArraySlice<UInt8>) throws(DumpAnalysisError) {
+    guard prologue.header.encoding == .blocks else { throw .sealed }
     self.prologue = prologue
     isTruncated = prologue.commit.isTruncated
     try decode(ByteReader(body))

@@ -12,6 +12,8 @@ public struct DumpAnalysisError: Error, Equatable, Sendable {
     case notADump
     /// A format version this reader does not know.
     case unknownVersion
+    /// The dump is sealed, and only the service has the key.
+    case sealedDump
     /// Checksums, lengths or the commit mark do not hold.
     case damagedDump
     /// Checksums hold, yet a block says something that cannot be.
@@ -90,6 +92,11 @@ extension DumpAnalysisError {
         remedy: "Check that the image and this reader are of the same Martlet release")
     }
   }
+
+  /// A dump as it left its device.
+  static let sealed = DumpAnalysisError(
+    code: .sealedDump, message: "The dump is sealed to a key that the service alone has",
+    remedy: "Read it from the service: `martlet dump list` shows what is stored there")
 
   /// A block that lies.
   static func malformed(_ what: String) -> DumpAnalysisError {

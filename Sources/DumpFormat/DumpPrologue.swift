@@ -75,6 +75,8 @@ public enum PrologueLayout {
 public enum DumpEncoding: UInt8, Sendable {
   /// Blocks in the clear.
   case blocks = 0
+  /// Blocks sealed to a key of the service.
+  case sealed = 1
 }
 
 /// The first 96 bytes of a dump, programmed before its body (docs/formats/dump.md, Prologue).

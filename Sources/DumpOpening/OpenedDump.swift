@@ -1,0 +1,150 @@
+// Opens sealed dumps.
+
+import Crypto
+import DumpFormat
+import Foundation
+
+/// A dump whose every chunk its device sealed.
+public struct OpenedDump: Equatable, Sendable {
+  /// The dump in the clear (encoding 0): header, commit, blocks.
+  public let bytes: [UInt8]
+  /// Whether the body is there to its end.
+  public let isComplete: Bool
+
+  public init(bytes: [UInt8], isComplete: Bool) {
+    self.bytes = bytes
+    self.isComplete = isComplete
+  }
+}
+
+extension SealedDump {
+  /// Opens a whole dump.
+  /// - Parameters:
+  ///   - sealingKey: the one that ``sealingKeyID`` names.
+  ///   - device: the id of the device, 64 bytes.
+  ///   - devicePublicKey: registered for that device.
+  /// - Throws: what does not hold. A dump that ends early, or whose lengths, checksums or truncated bit
+  ///   are others than those that opened, is refused as well.
+  public func open(
+    with sealingKey: Curve25519.KeyAgreement.PrivateKey, device: [UInt8],
+    devicePublicKey: Curve25519.KeyAgreement.PublicKey
+  ) throws(DumpOpeningError) -> OpenedDump {
+    let commit = try verifiedCommit()
+    let opened = try openChunks(
+      try dumpKey(sealingKey: sealingKey, device: device, devicePublicKey: devicePublicKey))
+    guard let isTruncated = opened.end, isTruncated == commit.isTruncated else {
+      throw .incomplete
+    }
+    return OpenedDump(
+      bytes: dump(blocks: opened.blocks, isTruncated: isTruncated), isComplete: true)
+  }
+
+  /// Opens a dump that was cut, up to where it ends. Its lengths and checksums are not looked at.
+  /// - Parameters: those of ``open(with:device:devicePublicKey:)``.
+  /// - Returns: a dump that says that it is truncated, unless its end is there.
+  /// - Throws: what does not hold, and ``DumpOpeningError/incomplete`` when not even the first chunk is
+  ///   there.
+  public func openWhatIsThere(
+    with sealingKey: Curve25519.KeyAgreement.PrivateKey, device: [UInt8],
+    devicePublicKey: Curve25519.KeyAgreement.PublicKey
+  ) throws(DumpOpeningError) -> OpenedDump {
+    let key = try dumpKey(sealingKey: sealingKey, device: device, devicePublicKey: devicePublicKey)
+    let opened: OpenedChunks
+    do throws(DumpOpeningError) {
+      opened = try openChunks(key)
+    } catch .chunkNotAuthentic(let index) where index > 0 && index == chunks.count - 1 {
+      // The chunk that the cut went through.
+      opened = try openChunks(key, count: index)
+    }
+    return OpenedDump(
+      bytes: dump(blocks: opened.blocks, isTruncated: opened.end ?? true),
+      isComplete: opened.end != nil)
+  }
+
+  private struct OpenedChunks {
+    var blocks: [UInt8] = []
+    /// Whether the device truncated the body, as the last chunk says; `nil` when that is missing.
+    var end: Bool?
+  }
+
+  private func dumpKey(
+    sealingKey: Curve25519.KeyAgreement.PrivateKey, device: [UInt8],
+    devicePublicKey: Curve25519.KeyAgreement.PublicKey
+  ) throws(DumpOpeningError) -> SymmetricKey {
+    guard
+      let ephemeral = try? Curve25519.KeyAgreement.PublicKey(rawRepresentation: encapsulatedKey),
+      sealingKey.canAgree(with: ephemeral), sealingKey.canAgree(with: devicePublicKey)
+    else { throw .unusableKey }
+    do {
+      let recipient = try HPKE.Recipient(
+        privateKey: sealingKey, ciphersuite: SealingContext.suite,
+        info: SealingContext.leaseInfo(
+          device: device, consentEpoch: header.consentEpoch, sealingKeyID: sealingKeyID),
+        encapsulatedKey: Data(encapsulatedKey), authenticatedBy: devicePublicKey)
+      return try recipient.exportSecret(
+        context: SealingContext.dumpKeyContext(salt: salt),
+        outputByteCount: SealingContext.keySize)
+    } catch {
+      throw .unusableKey
+    }
+  }
+
+  /// Opens the first `count` chunks, all of them unless told otherwise.
+  private func openChunks(_ key: SymmetricKey, count: Int? = nil) throws(DumpOpeningError)
+    -> OpenedChunks
+  {
+    var opened = OpenedChunks()
+    let chunks = chunks.prefix(count ?? chunks.count)
+    guard !chunks.isEmpty else { throw .incomplete }
+    for (index, range) in chunks.enumerated() {
+      // What stands at the end need not be the end.
+      let ends: [Bool?] = index == chunks.count - 1 ? [false, true, nil] : [nil]
+      let found = ends.lazy.compactMap { end in
+        open(chunk: index, range, end: end, key).map { (blocks: $0, end: end) }
+      }.first
+      guard let found else { throw .chunkNotAuthentic(index) }
+      opened.blocks += found.blocks
+      opened.end = found.end
+    }
+    return opened
+  }
+
+  /// One chunk; `nil` when the device did not seal it at this place.
+  /// - Parameter end: for the last chunk, whether the body is truncated; `nil` for any other, which is
+  ///   always full.
+  private func open(chunk index: Int, _ range: Range<Int>, end: Bool?, _ key: SymmetricKey) -> Data?
+  {
+    guard range.count >= SealedBodyLayout.tagSize,
+      end != nil || range.count == SealedBodyLayout.chunkSize(index)
+    else { return nil }
+    let tag = range.upperBound - SealedBodyLayout.tagSize
+    let nonce = SealingContext.nonce(chunk: index, isLast: end != nil, isTruncated: end ?? false)
+    guard let nonce = try? ChaChaPoly.Nonce(data: nonce),
+      let box = try? ChaChaPoly.SealedBox(
+        nonce: nonce, ciphertext: bytes[range.lowerBound..<tag], tag: bytes[tag..<range.upperBound])
+    else { return nil }
+    let header = index == 0 ? bytes[..<DumpHeader.size] : []
+    return try? ChaChaPoly.open(box, using: key, authenticating: header)
+  }
+
+  /// The dump in the clear.
+  private func dump(blocks: [UInt8], isTruncated: Bool) -> [UInt8] {
+    var header = header
+    header.encoding = .blocks
+    let commit = DumpCommit(
+      bodyLength: UInt32(blocks.count), bodyCRC: blocks.withUnsafeBytes { CRC32C.checksum($0) },
+      isTruncated: isTruncated)
+    return DumpPrologue(header: header, commit: commit).bytes + blocks
+  }
+}
+
+extension DumpPrologue {
+  /// The 128 bytes.
+  var bytes: [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: Self.size)
+    bytes.withUnsafeMutableBytes { raw in
+      if let base = raw.baseAddress { encode(to: base) }
+    }
+    return bytes
+  }
+}
