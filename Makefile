@@ -21,6 +21,7 @@ setup: ## install what is missing (Debian and Ubuntu)
 	@scripts/setup
 
 build: ## build the service, the bridge and the tools
+	@scripts/bearssl
 	@echo "build: service, bridge and tools (the first time takes some minutes)"
 	@swift build
 
@@ -44,6 +45,7 @@ test: setup firmware ## run every test, with warnings as errors
 hil: desk_board := $(if $(filter command%,$(origin BOARD)),$(BOARD))
 hil: setup ## run the bench, emulated; BOARD=<USB serial number>: with that board
 	@if [ -z "$(desk_board)" ]; then scripts/firmware && scripts/hil; fi
+	@scripts/bearssl
 	@echo "hil: building the tests"
 	@MARTLET_TESTS=HILTests swift build --build-tests
 	@echo "hil: running the scenarios on $(or $(desk_board),emulated boards)"
