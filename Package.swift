@@ -160,8 +160,8 @@ let hostModules: [Target] = [
   module(
     "HostBridge",
     [
-      "ConsentLease", "DumpFormat", "LinkProtocol", "SerialLink", "ServiceAPI", grdb, httpClient,
-      lifecycle, logging, nioCore, nioHTTP, nioSSL, nioPosix,
+      "ConsentLease", "DumpFormat", "LinkProtocol", "SerialLink", "ServiceAPI", crypto, grdb,
+      httpClient, lifecycle, logging, nioCore, nioHTTP, nioSSL, nioPosix,
     ]),
   module(
     "CrashService",
@@ -208,7 +208,7 @@ let testTargets: [Target] = [
     "HostBridgeTests",
     [
       "BoardHAL", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat", "HostBridge",
-      "LinkProtocol", "MartletTestKit", "SerialLink", "ServiceAPI", grdb, nioCore, nioHTTP,
+      "LinkProtocol", "MartletTestKit", "SerialLink", "ServiceAPI", grdb, logging, nioCore, nioHTTP,
       nioPosix, nioSSL,
     ]),
   tests(

@@ -9,6 +9,9 @@ extension BoardSession {
     parts.events(BridgeEvent(name, board: "\(address)", device: device).with(change))
   }
 
+  /// Passes on an event that others made.
+  func emit(_ event: BridgeEvent) { parts.events(event.with { $0.board = "\(address)" }) }
+
   func emit(
     _ name: BridgeEvent.Name, _ identity: DumpIdentity, _ prologue: DumpPrologue,
     _ change: (inout BridgeEvent) -> Void = { _ in }

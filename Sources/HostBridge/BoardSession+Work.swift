@@ -40,36 +40,44 @@ extension BoardSession {
       bootCount: wish.bootCount, uncapturedCrashes: wish.uncapturedCrashes)
     do throws(ServiceFailure) {
       let answer = try await parts.service.lease(device: wish.device, request)
-      deniedDevice = answer.allowed ? nil : wish.device
-      if !answer.allowed { await purge(wish.device) }
+      consent = DeviceConsent(
+        device: wish.device, epoch: answer.epoch, isAllowed: answer.allowed)
+      await purge()
       perform(
         conversation.leaseIssued(
           Array(answer.lease), nonce: wish.nonce, allowed: answer.allowed, now: parts.clock.now))
     } catch {
       if Task.isCancelled { return }
-      let words =
-        error.status == 404
-        ? "the service does not know this device: claim it with: martlet device claim --device "
-          + wish.device
-        : "no lease: \(error)"
+      let words = Self.words(for: error, device: wish.device)
       logLease(words, level: .warning)
       emit(.leaseFailed) { $0.reason = words }
       perform(conversation.leaseUnavailable(nonce: wish.nonce, now: parts.clock.now))
     }
   }
 
-  /// Consent is revoked: what is held of the device goes.
-  private func purge(_ device: String) async {
+  private static func words(for failure: ServiceFailure, device: String) -> String {
+    switch (failure.status, failure.code) {
+    case (404, _):
+      "the service does not know this device: claim it with: martlet device claim --device "
+        + device
+    case (409, "DeviceNotProvisioned"):
+      "the service does not know this device's key, so it signs no lease for it: register it with: "
+        + "martlet-bridge provision"
+    default: "no lease: \(failure)"
+    }
+  }
+
+  /// What is held of the device without the consent that holds now goes.
+  private func purge() async {
+    guard let consent else { return }
     do throws(HostBridgeError) {
-      let count = try await parts.spool.purge(device: device)
-      guard count > 0 else { return }
-      log.warning("consent is revoked: purged \(count) spooled dumps of \(device.prefix(12))")
-      emit(.dumpPurged) {
-        $0.count = count
-        $0.reason = "consent is revoked"
-      }
+      let purged = try await parts.spool.purge(
+        device: consent.device, exceptEpoch: consent.isAllowed ? consent.epoch : nil)
+      guard !purged.keys.isEmpty else { return }
+      log.warning("\(purged.words(device: consent.device, epoch: consent.epoch))")
+      emit(purged.event(device: consent.device))
     } catch {
-      warn("consent is revoked, but the spool could not be purged: \(error)")
+      warn("consent was revoked, but the spool could not be purged: \(error)")
     }
   }
 
@@ -100,6 +108,10 @@ extension BoardSession {
   private func judge(
     _ identity: DumpIdentity, _ prologue: DumpPrologue, _ bytes: [UInt8]
   ) async -> OfferJudgement {
+    guard consent?.excludes(identity, prologue) != true else {
+      refuse(identity, prologue, .noConsent, "its consent was revoked after it was taken")
+      return .settled(.notWanted)
+    }
     do throws(HostBridgeError) {
       switch try await parts.spool.standing(
         of: identity, prologue: bytes, size: prologue.totalLength)
@@ -135,8 +147,8 @@ extension BoardSession {
       switch try await parts.spool.store(identity, prologue: prologue, bytes: bytes) {
       case .stored:
         // Consent was revoked while the dump was on its way to the disk, behind the purge.
-        guard deniedDevice != identity.device else {
-          await purge(identity.device)
+        guard consent?.excludes(identity, prologue) != true else {
+          await purge()
           return .notWanted
         }
         log.info("spooled dump \(identity.key.text), \(bytes.count) B")
@@ -213,5 +225,17 @@ extension BoardSession {
       $0.cause = cause
       $0.reason = reason
     }
+  }
+}
+
+/// What the service said last about consent for a device.
+struct DeviceConsent: Equatable {
+  var device: String
+  var epoch: UInt32
+  var isAllowed: Bool
+
+  /// Whether a dump is known to have no consent.
+  func excludes(_ identity: DumpIdentity, _ prologue: DumpPrologue) -> Bool {
+    device == identity.device && !(isAllowed && epoch == prologue.header.consentEpoch)
   }
 }

@@ -59,8 +59,8 @@ public actor BoardSession {
   var announcedBoot: UInt32?
   /// What was last said about the lease in the log.
   private var leaseWords = ""
-  /// The device without consent, by the service's latest word over this connection.
-  var deniedDevice: String?
+  /// The service's latest word on consent over this connection.
+  var consent: DeviceConsent?
   /// A lease is being asked for; a newer wish waits for it to end.
   var isAskingForLease = false
   var nextWish: LeaseWish?
@@ -149,7 +149,7 @@ public actor BoardSession {
     openedAt = parts.clock.now
     isAskingForLease = false
     nextWish = nil
-    deniedDevice = nil
+    consent = nil
     log.info("connected")
     emit(.boardConnected)
     defer {

@@ -85,6 +85,10 @@ public struct HTTPServiceClient: ServiceClient {
     try await post(request, to: DevicePath.counts(device: device))
   }
 
+  public func consents(_ request: ConsentRequest) async throws(ServiceFailure) -> ConsentAnswer {
+    try await post(request, to: ConsentPath.consents)
+  }
+
   private func post<Answer: Decodable>(
     _ request: some Encodable, to path: String
   ) async throws(ServiceFailure) -> Answer {

@@ -19,6 +19,9 @@ public protocol ServiceClient: Sendable {
 
   /// Sends crash counts. Returning means that the service stores all of them durably.
   func count(device: String, _ request: CountRequest) async throws(ServiceFailure) -> CountAnswer
+
+  /// Asks how consent stands for at most 256 devices. The answer has one for each.
+  func consents(_ request: ConsentRequest) async throws(ServiceFailure) -> ConsentAnswer
 }
 
 /// Why the service did not do what it was asked.

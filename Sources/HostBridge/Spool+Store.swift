@@ -35,7 +35,7 @@ extension Spool {
   ) throws -> StoreOutcome {
     let id: Int64
     if let row = try row(of: dump.identity, in: db) {
-      guard row["prologue"] == dump.prologue else { return StoreOutcome(result: .conflict) }
+      guard isRow(row, of: dump.prologue) else { return StoreOutcome(result: .conflict) }
       guard row["state"] == State.evicted.rawValue else { return StoreOutcome(result: .stored) }
       id = row["id"]
       // Its age goes on from when it first came.

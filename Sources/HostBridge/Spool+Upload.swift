@@ -12,6 +12,25 @@ public struct SpooledDump: Sendable {
   public var occurrences: UInt32
   /// Bytes of the whole dump.
   public var size: Int
+  /// Of the lease under which it was taken.
+  public var consentEpoch: UInt32
+  /// The image that crashed, 40 hex digits.
+  public var buildID: String
+}
+
+extension SpooledDump {
+  /// - Parameter row: boot_count, sequence, fingerprint, occurrences, size and prologue.
+  fileprivate init(_ row: Row, of device: String) {
+    let prologue: Data = row["prologue"]
+    let epoch = PrologueLayout.consentEpoch
+    let buildID = PrologueLayout.buildID
+    self.init(
+      identity: DumpIdentity(
+        device: device, key: DumpKey(bootCount: row["boot_count"], sequence: row["sequence"])),
+      fingerprint: row["fingerprint"], occurrences: row["occurrences"], size: row["size"],
+      consentEpoch: prologue[epoch..<epoch + 4].reversed().reduce(0) { $0 << 8 | UInt32($1) },
+      buildID: [UInt8](prologue[buildID..<buildID + BuildID.count]).hexDigits)
+  }
 }
 
 extension Spool {
@@ -36,19 +55,13 @@ extension Spool {
         try Row.fetchAll(
           db,
           sql: """
-            SELECT boot_count, sequence, fingerprint, occurrences, size
+            SELECT boot_count, sequence, fingerprint, occurrences, size, prologue
             FROM dump LEFT JOIN attempt ON attempt.dump = dump.id
             WHERE state = \(State.stored.rawValue) AND device = ?
             ORDER BY ifnull(attempt.count, 0), id LIMIT ?
             """,
           arguments: [device, limit]
-        ).map { row in
-          SpooledDump(
-            identity: DumpIdentity(
-              device: device,
-              key: DumpKey(bootCount: row["boot_count"], sequence: row["sequence"])),
-            fingerprint: row["fingerprint"], occurrences: row["occurrences"], size: row["size"])
-        }
+        ).map { SpooledDump($0, of: device) }
       }
     }
   }
@@ -94,6 +107,12 @@ extension Spool {
   ) async throws(HostBridgeError) {
     let held = try await access(freesBytes: true) { queue in
       try await queue.write { db in
+        if state == .purged {
+          if let row = try Self.row(of: identity, in: db), row["state"] == State.stored.rawValue {
+            try Self.erase(row, in: db)
+          }
+          return try Self.bytesHeld(in: db)
+        }
         try db.execute(
           sql: """
             UPDATE dump SET state = ?, note = ?, bytes = CASE WHEN ? THEN bytes END
@@ -109,25 +128,5 @@ extension Spool {
     health.withLock { $0.holds(held, now: clock.wall()) }
     hasResidue.store(true, ordering: .relaxed)
     if state == .purged { try await sweep() }
-  }
-
-  /// Deletes the bytes of every dump held of a device, rejected ones included, and its crash counts:
-  /// its consent is revoked. Returns how many dumps there were.
-  @discardableResult
-  public func purge(device: String) async throws(HostBridgeError) -> Int {
-    let (dumps, counts, held) = try await access(freesBytes: true) { queue in
-      try await queue.write { db in
-        try db.execute(
-          sql: "UPDATE dump SET state = ?, bytes = NULL WHERE device = ? AND bytes IS NOT NULL",
-          arguments: [State.purged.rawValue, device])
-        let dumps = db.changesCount
-        return (dumps, try Self.forgetCounts(of: device, in: db), try Self.bytesHeld(in: db))
-      }
-    }
-    health.withLock { $0.holds(held, now: clock.wall()) }
-    if dumps + counts > 0 { hasResidue.store(true, ordering: .relaxed) }
-    // Also what an earlier purge could not finish.
-    try await sweep()
-    return dumps
   }
 }

@@ -121,7 +121,7 @@ public final class Spool: Sendable {
     let standing: Standing = try await access { queue in
       try await queue.read { db in
         guard let row = try Self.row(of: identity, in: db) else { return .unknown }
-        guard row["prologue"] == Data(prologue) else { return .conflict }
+        guard Self.isRow(row, of: Data(prologue)) else { return .conflict }
         let state = State(rawValue: row["state"]) ?? .rejected
         // The board still has it: it may come back when nothing has to go for it.
         if state == .evicted, try Self.bytesHeld(in: db) + size <= limit { return .unknown }

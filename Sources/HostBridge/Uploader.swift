@@ -167,7 +167,8 @@ public actor Uploader {
     let offers = dumps.map {
       OfferRequest.Offer(
         bootCount: $0.identity.key.bootCount, sequence: $0.identity.key.sequence,
-        fingerprint: $0.fingerprint, size: $0.size, occurrences: $0.occurrences)
+        fingerprint: $0.fingerprint, size: $0.size, occurrences: $0.occurrences,
+        consentEpoch: $0.consentEpoch, buildId: $0.buildID)
     }
     let verdicts: [OfferAnswer.Verdict]
     do throws(ServiceFailure) {

@@ -186,7 +186,9 @@ struct Run: AsyncParsableCommand {
     if console, let first = sessions.first { ConsoleInput.start(into: first) }
 
     let keeper = SpoolKeeper(spool: store, uploader: uploader)
-    let bridge = Bridge(sessions: sessions, uploader: uploader, keeper: keeper)
+    let consent = ConsentKeeper(spool: store, service: client, events: sink)
+    let bridge = Bridge(
+      sessions: sessions, uploader: uploader, keeper: keeper, consent: consent)
     let reporter = StatusReporter(
       board: watch.board, spool: store, sessions: sessions, uploader: uploader, consoleLog: consoles
     )

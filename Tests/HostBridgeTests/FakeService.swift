@@ -22,6 +22,17 @@ final class FakeService: ServiceClient {
     /// Counts as they came, by device.
     var counts: [(device: String, counts: [CountRequest.Count])] = []
     var countFailure: ServiceFailure?
+    /// Devices of each question how consent stands.
+    var consentQuestions: [[String]] = []
+    /// What it says of a device; there is consent unless told.
+    var consent: @Sendable (String) -> ConsentAnswer.Consent = { _ in
+      .init(isKnown: true, allowed: true, epoch: 1)
+    }
+    var consentFailure: ServiceFailure?
+    /// Answers beyond it are missing.
+    var mostConsents = Int.max
+    /// Of the leases it gives.
+    var epoch: UInt32 = 1
     var uploadFailure: @Sendable (DumpIdentity) -> ServiceFailure? = { _ in nil }
   }
 
@@ -44,13 +55,13 @@ final class FakeService: ServiceClient {
 
   func lease(device: String, _ request: LeaseRequest) async throws(ServiceFailure) -> LeaseAnswer {
     try await think()
-    let (failure, isAllowed) = state.withLock { state in
+    let (failure, isAllowed, epoch) = state.withLock { state in
       state.leases.append(request)
-      return (state.leaseFailure, state.allowsDumps)
+      return (state.leaseFailure, state.allowsDumps, state.epoch)
     }
     if let failure { throw failure }
     return LeaseAnswer(
-      allowed: isAllowed, epoch: 1, lifetimeSeconds: isAllowed ? 200 : 0,
+      allowed: isAllowed, epoch: epoch, lifetimeSeconds: isAllowed ? 200 : 0,
       lease: Data([isAllowed ? 1 : 0] + request.nonce + [200]))
   }
 
@@ -84,6 +95,15 @@ final class FakeService: ServiceClient {
     }
     if let failure { throw failure }
     return CountAnswer(stored: request.counts.count)
+  }
+
+  func consents(_ request: ConsentRequest) async throws(ServiceFailure) -> ConsentAnswer {
+    let (failure, consent, most) = state.withLock { state in
+      state.consentQuestions.append(request.devices)
+      return (state.consentFailure, state.consent, state.mostConsents)
+    }
+    if let failure { throw failure }
+    return ConsentAnswer(consents: request.devices.prefix(most).map(consent))
   }
 }
 

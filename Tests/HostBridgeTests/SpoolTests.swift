@@ -92,7 +92,7 @@ import Testing
       let other = Sample(key(1, 1), device: "22")
       for dump in [mine, rejected, other] { #expect(try await spool.store(dump) == .stored) }
       try await spool.settle(rejected.identity, as: .rejected, note: "not a dump")
-      #expect(try await spool.purge(device: mine.identity.device) == 2)
+      #expect(try await spool.purge(device: mine.identity.device).keys.count == 2)
       #expect(try await spool.standing(of: mine) == .known(.purged))
       #expect(try await spool.standing(of: rejected) == .known(.purged))
       #expect(try await spool.bytes(of: other.identity) == other.bytes)
@@ -128,13 +128,21 @@ struct Sample: Sendable {
   /// - Parameters:
   ///   - device: two digits that its id repeats.
   ///   - fingerprint: 0 leaves it to the builder.
-  init(_ key: DumpKey, device: String = "11", size: Int = 500, fingerprint: UInt8 = 0) {
+  ///   - epoch: of the consent under which it was taken.
+  ///   - deviceNumber: the end of the device's id, when more than 256 are needed.
+  init(
+    _ key: DumpKey, device: String = "11", size: Int = 500, fingerprint: UInt8 = 0,
+    epoch: UInt32 = 1, deviceNumber: Int? = nil
+  ) {
     self.fingerprint = fingerprint
-    identity = DumpIdentity(device: String(repeating: device, count: 64), key: key)
+    var id = String(repeating: device, count: 64)
+    if let deviceNumber { id = id.dropLast(6) + String(100_000 + deviceNumber) }
+    identity = DumpIdentity(device: id, key: key)
     var generator = SeededGenerator(
       seed: UInt64(key.bootCount) << 48 | UInt64(key.sequence) << 32 | UInt64(size)
         ^ UInt64(fingerprint) << 56 ^ UInt64(device.hashCode))
     var builder = DumpBuilder(key: key)
+    builder.header.consentEpoch = epoch
     builder.header.fingerprint = Fingerprint(rawValue: UInt64(fingerprint))
     builder.addMemory(at: 0x2000_0000, role: .interruptedStack, generator.bytes(size))
     bytes = builder.build()

@@ -52,6 +52,7 @@ extension BridgeMetrics {
     counter("dumps_uploaded", "Dumps that became durable at the service", now.uploaded)
     counter("dumps_uploaded_bytes", "Bytes of the dumps that were uploaded", now.uploadedBytes)
     counter("dumps_purged", "Dumps deleted from the spool for want of consent", now.purged)
+    counter("dumps_purged_bytes", "Bytes of the dumps that were purged", now.purgedBytes)
     counter("dumps_evicted", "Dumps given up for newer ones when the spool was full", now.evicted)
     counter("dumps_expired", "Dumps deleted from the spool because they grew too old", now.expired)
     page.family(

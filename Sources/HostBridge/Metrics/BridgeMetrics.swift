@@ -14,6 +14,7 @@ public final class BridgeMetrics: Sendable {
     var uploadedBytes = 0
     var refused: [BridgeEvent.Cause: Int] = [:]
     var purged = 0
+    var purgedBytes = 0
     var evicted = 0
     var expired = 0
     var warnings = 0
@@ -51,7 +52,9 @@ extension BridgeMetrics.Counters {
       uploaded += 1
       uploadedBytes += event.size ?? 0
     case .dumpRefused: refused[event.cause ?? .other, default: 0] += 1
-    case .dumpPurged: purged += event.count ?? 1
+    case .dumpPurged:
+      purged += event.count ?? 1
+      purgedBytes += event.size ?? 0
     case .dumpEvicted: evicted += event.count ?? 1
     case .dumpExpired: expired += event.count ?? 1
     case .warning: warnings += 1

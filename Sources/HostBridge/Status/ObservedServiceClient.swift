@@ -4,7 +4,7 @@ import ServiceAPI
 
 /// A call to the service.
 public enum ServiceCall: String, Sendable {
-  case lease, offer, upload, count
+  case lease, offer, upload, count, consents
 }
 
 /// How a call ended: what went wrong, or `nil`. Called from any task; it does not wait.
@@ -49,6 +49,12 @@ public struct ObservedServiceClient: ServiceClient {
   ) async throws(ServiceFailure) -> CountAnswer {
     try await observed(.count) { () async throws(ServiceFailure) in
       try await base.count(device: device, request)
+    }
+  }
+
+  public func consents(_ request: ConsentRequest) async throws(ServiceFailure) -> ConsentAnswer {
+    try await observed(.consents) { () async throws(ServiceFailure) in
+      try await base.consents(request)
     }
   }
 
