@@ -181,7 +181,7 @@ let hostModules: [Target] = [
     "MartletTestKit",
     [
       "BoardHAL", "BoardHost", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat",
-      "DumpRing", "LinkProtocol", crypto,
+      "DumpOpening", "DumpRing", "LinkProtocol", crypto,
     ]),
   module(
     "MartletBenchKit", ["DumpFormat", "HostBridge", "LinkProtocol", "MartletTestKit", "ServiceAPI"]),

@@ -68,4 +68,18 @@ struct LeaseAuthorityTests {
     #expect(LeaseAuthority(seed: 3).provision(challenge: []) == authority.provision(challenge: []))
     #expect(LeaseAuthority(seed: 6).provision(challenge: []) != authority.provision(challenge: []))
   }
+
+  @Test func `A dump that a device sealed opens for its authority and for no other`() throws {
+    let clear = DumpBuilder.sample().build()
+    let sealed = try authority.sealer(for: device, epoch: 3).seal(clear)
+    #expect(sealed.firstRange(of: clear[200..<232]) == nil)
+    let opened = try authority.open(sealed, from: device.device)
+    #expect(opened[128...] == clear[128...])
+    #expect(throws: (any Error).self) {
+      try LeaseAuthority(seed: 5).open(sealed, from: device.device)
+    }
+    #expect(throws: (any Error).self) {
+      try authority.open(sealed, from: SoftwareDevice(seed: 6).device)
+    }
+  }
 }

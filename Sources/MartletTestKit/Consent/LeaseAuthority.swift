@@ -154,6 +154,8 @@ public enum ConsentFailure: Error, Sendable {
   case malformedIdentity
   /// The board has not got the private key, or answered another challenge.
   case wrongProof
+  /// The dump was sealed to a key of another region or month.
+  case otherSealingKey
 }
 
 /// A key from the generator's next bytes that are one: of P-256 all but one in 2^32 are, of X25519 all.
