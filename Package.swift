@@ -63,14 +63,17 @@ let deviceModules: [Target] = [
       .headerSearchPath("source/src"), .disableWarning("everything"),
     ]),
   module("DumpFormat"),
-  module("DumpSealing", ["CBearSSL"]),
-  module("DumpRing", ["BoardHAL", "DumpFormat"]),
+  module("DumpSealing", ["CBearSSL", "DumpFormat"]),
+  module("DumpRing", ["BoardHAL", "DumpFormat", "DumpSealing"]),
   module("ConsentLease", ["DumpFormat"]),
   module("LinkProtocol", ["ConsentLease", "DumpFormat"]),
-  module("CrashCapture", ["BoardHAL", "ConsentLease", "DumpFormat", "DumpRing"]),
+  module("CrashCapture", ["BoardHAL", "ConsentLease", "DumpFormat", "DumpRing", "DumpSealing"]),
   module(
     "BootAgent",
-    ["BoardHAL", "ConsentLease", "CrashCapture", "DumpFormat", "DumpRing", "LinkProtocol"]),
+    [
+      "BoardHAL", "ConsentLease", "CrashCapture", "DumpFormat", "DumpRing", "DumpSealing",
+      "LinkProtocol",
+    ]),
 ]
 
 // MARK: - Firmware
@@ -91,7 +94,8 @@ let demoModules: [Target] = [
     swiftSettings: swiftSettings),
   // What `make cost` and `make size` measure.
   .executableTarget(
-    name: "CostApp", dependencies: ["Board", "BootAgent", "ConsentLease", "CrashCapture"],
+    name: "CostApp",
+    dependencies: ["Board", "BootAgent", "ConsentLease", "CrashCapture", "DumpSealing"],
     swiftSettings: swiftSettings),
   .executableTarget(
     name: "CaptureApp", dependencies: ["Board", "CrashCapture"], swiftSettings: swiftSettings),
@@ -195,9 +199,10 @@ let deviceTestDependencies: [Target.Dependency] = [
 let testTargets: [Target] = [
   tests("DumpSealingTests", ["DumpSealing", "MartletTestKit", crypto]),
   tests("DumpFormatTests", deviceTestDependencies),
-  tests("DumpRingTests", deviceTestDependencies),
+  tests("DumpRingTests", deviceTestDependencies + ["DumpSealing", crypto]),
   tests("LinkProtocolTests", deviceTestDependencies),
-  tests("CaptureTests", deviceTestDependencies + ["DumpAnalysis"]),
+  tests(
+    "CaptureTests", deviceTestDependencies + ["DumpAnalysis", "DumpOpening", "DumpSealing", crypto]),
   tests("BoardHostTests", deviceTestDependencies + [crypto]),
   tests("DumpOpeningTests", ["DumpFormat", "DumpOpening", "MartletTestKit", crypto]),
   tests(

@@ -14,7 +14,9 @@ extension BootAgent {
     var code = RefusalCode.unknownType
     do throws(LinkError) {
       switch FrameType(rawValue: frame.type) {
-      case .who: sendHello(sequence)
+      case .who:
+        refreshNonce()
+        sendHello(sequence)
       case .welcome:
         let welcome = try Welcome(decoding: frame.payload)
         guard welcome.version == linkProtocolVersion else { throw .invalidField }
@@ -25,6 +27,8 @@ extension BootAgent {
       case .fetch: code = answerFetch(try Fetch(decoding: frame.payload))
       case .tally: code = answerTally(try TallyRequest(decoding: frame.payload), sequence)
       case .receipt: answerReceipt(try Receipt(decoding: frame.payload), sequence)
+      case .provision:
+        code = answerProvision(try Provision(decoding: frame.payload), sequence)
       case .go:
         if phase == .agent { start(.hostSaidGo, sequence) } else { sendStarting(sequence) }
       default: refuse(frame, code)
@@ -95,51 +99,6 @@ extension BootAgent {
     answer.append(frame.type)
     answer.append(code.rawValue)
     port.send(&answer)
-  }
-
-  private mutating func take(_ frame: Frame) {
-    var refusal = Lease.check(frame.payload)
-    if refusal == .accepted, let start = frame.payload.baseAddress {
-      // A host that missed the answer repeats the request: the answer is the same, the lease is not
-      // taken twice. A lease ends with its checksum; one over all of it would be a constant.
-      let check = (start + frame.payload.count - 4).loadUnaligned(as: UInt32.self)
-      if check != lastLease {
-        refusal = accept(frame.payload)
-        if refusal == .accepted { lastLease = check }
-      }
-    }
-    let now = halMonotonicMicroseconds()
-    var answer = port.begin(.leaseStatus, frame.sequence)
-    answer.append(gate.state(at: now).rawValue)
-    answer.append(refusal.rawValue)
-    answer.append(gate.secondsLeft(at: now))
-    port.send(&answer)
-  }
-
-  private mutating func accept(_ lease: UnsafeRawBufferPointer) -> LeaseRefusal {
-    let refusal = withUnsafePointer(to: &hello.deviceID) { id in
-      withUnsafePointer(to: &hello.nonce) { nonce in
-        // Zeros mean that the board has no entropy: it never asked with a nonce.
-        nonce.pointee == LeaseNonce()
-          ? .otherNonce
-          : withGuardedOpen {
-            gate.accept(lease, deviceID: id, nonce: nonce, at: halMonotonicMicroseconds())
-          }
-      }
-    }
-    guard refusal == .accepted else { return refusal }
-    renewNonce()
-    if !isOpen {
-      // Consent was denied: what was captured under it is given up. What flash does not release does
-      // not leave either: the gate is closed for forwarding.
-      withGuardedOpen {
-        LeftDump().clear()
-        Breadcrumbs.clear()
-      }
-      transfer.clear()
-      ring?.releaseAll()
-    }
-    return refusal
   }
 
   /// The answers below give the refusal to send, ``RefusalCode/unknownType`` when there is none.

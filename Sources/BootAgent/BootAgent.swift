@@ -5,6 +5,7 @@ import ConsentLease
 import CrashCapture
 import DumpFormat
 import DumpRing
+import DumpSealing
 import LinkProtocol
 
 /// The boot agent. Make one at the start of `main`, call ``waitForHost(console:)``, then call
@@ -27,7 +28,7 @@ public struct BootAgent {
 
   let gate: ConsentGate
   let ring: DumpRing?
-  let log: StateLog?
+  var log: StateLog?
   /// Who the board is and what it runs; the rest is filled in when it is said.
   var hello = Hello()
   var port: LinkPort
@@ -36,8 +37,12 @@ public struct BootAgent {
   var startReason = StartReason.nothingToForward
   var largestFrame = FrameLimit.initial
   var transfer = TransferQueue()
+  /// When the nonce was made, microseconds since reset.
+  var nonceMadeAt: UInt64 = 0
   /// Checksum of the last lease that was accepted; `nil` before the first.
   var lastLease: UInt32?
+  /// Periods of uptime that flash has counted.
+  private var periods: UInt32 = 0
   /// A frame is on its way that was begun under consent.
   private var hasConsent = false
   /// When the host was last heard, microseconds since reset; `nil` before the first frame.
@@ -58,7 +63,11 @@ public struct BootAgent {
   public init(slotSize: UInt32, component: UInt8 = 0) {
     let geometry = halFlashGeometry()
     let gate = consentGate()
-    withGuardedOpen { gate.start(afterPowerOn: halResetCause() == .powerOn) }
+    let isWarm = ResetCause.current.isWarm
+    withGuardedOpen {
+      gate.start(isWarm: isWarm)
+      if !isWarm { sealingKeys().clear() }
+    }
     self.gate = gate
     port = LinkPort()
     ring = DumpRing(
@@ -70,7 +79,11 @@ public struct BootAgent {
     hello.bootCount = max(log?.countBoot() ?? 0, lastBoot == 0 ? 0 : lastBoot &+ 1)
     hello.resetCause = .current
     hello.largestFrame = UInt16(LinkPort.largestSent)
-    withUnsafeMutablePointer(to: &hello.deviceID) { DeviceIdentity.find(geometry, $0) }
+    periods = log?.periodCount ?? 0
+    withGuardedOpen { gate.check(boot: hello.bootCount, periods: periods) }
+    if let identity = try? StoredIdentity.find(geometry) {
+      hello.deviceID = identity.withParts { _, _, deviceID, _ in DeviceID(at: deviceID) }
+    }
     var left = Leftovers(
       gate: gate, ring: ring, log: log, bootCount: hello.bootCount, component: component)
     left.keep()
@@ -130,6 +143,7 @@ public struct BootAgent {
   @inline(never)
   private mutating func beginTurn() {
     withGuardedOpen { gate.update(at: halMonotonicMicroseconds()) }
+    keepPeriods()
     // What was begun under consent is not finished without.
     if hasConsent, !isOpen { port.drop() }
     port.push()
@@ -184,12 +198,14 @@ public struct BootAgent {
     }
   }
 
-  /// Makes the next nonce. Without entropy it stays zeros and no lease is taken.
-  mutating func renewNonce() {
-    withUnsafeMutablePointer(to: &hello.nonce) { pointer in
-      let raw = UnsafeMutableRawPointer(pointer)
-      let bytes = raw.assumingMemoryBound(to: UInt8.self)
-      if halEntropy(bytes, LeaseNonce.count) != .ok { raw.clear(LeaseNonce.count) }
-    }
+  /// Counts periods of uptime in flash, one bit every 71.6 minutes, so that an uptime that went back is
+  /// found out.
+  private mutating func keepPeriods() {
+    let periods = periods
+    guard var log, withGuardedOpen({ gate.isPeriodOver(periods) }) else { return }
+    // Not tried again before the next boot when flash does not take it.
+    self.periods = max(log.countPeriod(), periods &+ 1)
+    self.log = log
+    withGuardedOpen { CrashCapture.replace(log: log) }
   }
 }

@@ -5,6 +5,7 @@ import ConsentLease
 import CrashCapture
 import DumpFormat
 import DumpRing
+import DumpSealing
 
 /// Keeps what the boot before left in retained RAM, and makes the fault path ready. Context: boot.
 struct Leftovers {
@@ -20,6 +21,7 @@ struct Leftovers {
       storeLeftDump()
       if halResetCause() == .watchdog, bootCount > 1 {
         // The registers are not known, but what the application had noted is.
+        Self.drawKeys(gate)
         withGuardedOpen {
           LeftDump().recordWatchdogReset(boot: bootCount - 1, component: component)
         }
@@ -34,11 +36,35 @@ struct Leftovers {
 
   /// Hands a ready slot to the fault path.
   func prepareCapture() {
+    Self.drawKeys(gate)
     let slot = ring?.makeReady(dumpsPerFingerprint: gate.dumpsPerFingerprint)
     withGuardedOpen {
       CrashCapture.prepare(
         bootCount: bootCount, component: component, slot: slot.flatMap { ring?.offset(of: $0) },
         slotSize: ring?.slotSize ?? 0, log: log)
+    }
+  }
+
+  /// Draws new keys for the next dumps, when consent is given and there is entropy: without them a crash
+  /// is counted and nothing more.
+  static func drawKeys(_ gate: ConsentGate) {
+    guard gate.state(at: halMonotonicMicroseconds()) == .allowed,
+      sealingKeys().isReady(epoch: gate.epoch)
+    else { return }
+    drawKey(.ring)
+    drawKey(.left)
+  }
+
+  private static func drawKey(_ purpose: SealingKeys.Purpose) {
+    var words = InlineArray<12, UInt32>(repeating: 0)
+    withUnsafeMutablePointer(to: &words) { pointer in
+      let salt = UnsafeMutableRawPointer(pointer)
+      let key = salt + SealedLayout.saltSize
+      guard halEntropy(salt.assumingMemoryBound(to: UInt8.self), SealedLayout.saltSize) == .ok
+      else { return }
+      sealingKeys().export(salt: salt, key)
+      withGuardedOpen { sealingKeys().put(purpose, salt: salt, key) }
+      key.clear(DeviceKey.size)
     }
   }
 
@@ -49,14 +75,7 @@ struct Leftovers {
     let length = left.length
     guard length > 0 else { return }
     let dump = left.start
-    if dump.load32(at: PrologueLayout.bootCount) == 0 {
-      // It crashed before its boot was counted: this boot's number has to do.
-      withGuardedOpen {
-        dump.store32(bootCount, at: PrologueLayout.bootCount)
-        dump.store32(3, at: PrologueLayout.sequence)
-        PrologueLayout.sealHeader(dump)
-      }
-    } else if dump.load8(at: PrologueLayout.flags) == PrologueLayout.registerOnly,
+    if dump.load8(at: PrologueLayout.flags) == PrologueLayout.registerOnly,
       dump.load32(at: PrologueLayout.sequence) == 1
     {
       // It had a slot to write to, unless none was ready, and the slot did not take it.
@@ -70,7 +89,7 @@ struct Leftovers {
     let name = Fingerprint(rawValue: dump.load64(at: PrologueLayout.fingerprint))
     let limit = gate.dumpsPerFingerprint
     let seen = log?.find(name)
-    if let ring, seen?.total ?? 0 < UInt32(limit) {
+    if let ring, seen?.total ?? 0 < gate.dumpsToKeep(of: name) {
       // A slot that does not take it is not offered again.
       while let slot = ring.makeReady(dumpsPerFingerprint: limit) {
         if ring.store(dump, length: length, in: slot) { break }

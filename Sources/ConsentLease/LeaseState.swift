@@ -10,7 +10,7 @@ public enum LeaseState: UInt8, Sendable {
   case expired = 3
   /// A cold start of unknown length lies between the lease and now.
   case suspended = 4
-  /// The clock went backwards, so nobody can say how long the lease still lasts.
+  /// The clock or a counter went backwards, so nobody can say how long the lease still lasts.
   case clockFault = 5
 }
 
@@ -25,4 +25,12 @@ public enum LeaseRefusal: UInt8, Sendable, Error {
   case lifetimeTooLong = 6
   case signature = 7
   case olderEpoch = 8
+  /// The board has no identity, and so no service that it trusts.
+  case notProvisioned = 9
+  /// The sealing key is a point of small order: what is agreed with it is known to everybody.
+  case sealingKey = 10
+  /// The board has no source of entropy.
+  case noEntropy = 11
+  /// The nonce was made longer ago than the lease lasts: somebody held the lease back.
+  case expired = 12
 }

@@ -5,6 +5,7 @@ import BoardHAL
 import BootAgent
 import ConsentLease
 import CrashCapture
+import DumpSealing
 
 /// What the host wrote into flash before it started the board.
 private struct Orders {
@@ -57,27 +58,25 @@ struct CostApp {
     crash(at: orders.places > 1 ? agent.bootCount % orders.places : 0)
   }
 
-  /// Opens the gate without a host: this image runs in the emulator alone, on memory without content.
+  /// Opens the gate without a host and without a signature: this image runs in the emulator alone, on
+  /// memory without content.
   private static func grantLease(dumpsPerFingerprint: UInt8) {
-    var device = InlineArray<64, UInt8>(repeating: 0)
-    var nonce = InlineArray<16, UInt8>(repeating: 0)
+    let now = halMonotonicMicroseconds()
     let lease = Lease(
-      isAllowed: true, dumpsPerFingerprint: dumpsPerFingerprint, nonce: nonce, epoch: 1,
-      lifetime: 3600, deviceID: device)
-    var words = InlineArray<25, UInt32>(repeating: 0)
-    let refusal = withUnsafeMutableBytes(of: &words) { bytes in
-      if let base = bytes.baseAddress { lease.encode(to: base) }
-      return withUnsafePointer(to: &device) { device in
-        withUnsafePointer(to: &nonce) { nonce in
-          withGuardedOpen {
-            consentGate().accept(
-              UnsafeRawBufferPointer(bytes), deviceID: device, nonce: nonce,
-              at: halMonotonicMicroseconds())
-          }
-        }
+      isAllowed: true, dumpsPerFingerprint: dumpsPerFingerprint,
+      nonce: InlineArray(repeating: 0), epoch: 1, lifetime: 3600,
+      deviceID: InlineArray(repeating: 0))
+    var words = InlineArray<48, UInt32>(repeating: 0)
+    withUnsafeMutablePointer(to: &words) { pointer in
+      let bytes = UnsafeMutableRawPointer(pointer)
+      lease.encode(to: bytes)
+      withGuardedOpen {
+        _ = consentGate().adopt(bytes, nonceMadeAt: now, at: now)
+        sealingKeys().keep(exporter: bytes, enc: bytes, sealingKeyID: 1, epoch: 1)
+        sealingKeys().put(.ring, salt: bytes, bytes)
+        sealingKeys().put(.left, salt: bytes, bytes)
       }
     }
-    if refusal != .accepted { halReset(.software) }
   }
 
   /// Crashes with the program counter at one of many places, so that fingerprints differ.

@@ -45,8 +45,8 @@ extension UnsafeMutablePointer<CaptureState> {
   var regions: UnsafeMutableRawPointer { UnsafeMutableRawPointer(self) + 64 }
   /// Up to 8 redacted runs: address and length of each.
   var redactions: UnsafeMutableRawPointer { UnsafeMutableRawPointer(self) + 192 }
-  /// The writer's page, behind the state.
-  var page: UnsafeMutableRawPointer { UnsafeMutableRawPointer(self) + CaptureState.size }
+  /// The writer's buffer, behind the state.
+  var buffer: UnsafeMutableRawPointer { UnsafeMutableRawPointer(self) + CaptureState.size }
 }
 
 extension ResetCause {

@@ -4,6 +4,7 @@ import BoardHAL
 import ConsentLease
 import DumpFormat
 import DumpRing
+import DumpSealing
 
 /// Entered by the board's fault entry on the private stack, interrupts masked, guarded memory open.
 @c @implementation
@@ -18,7 +19,7 @@ public func martlet_capture_fault(_ context: UnsafePointer<FaultContext>?) {
   let monotonic = halMonotonicMicroseconds()
   // A crash before the boot agent: nobody has told the clock that a new boot counts from zero.
   if !isPrepared, !context.isNested {
-    gate.start(afterPowerOn: halResetCause() == .powerOn)
+    gate.start(isWarm: ResetCause.current.isWarm)
   }
   guard gate.update(at: monotonic) == .allowed else {
     Breadcrumbs.clear()
@@ -59,20 +60,26 @@ struct CrashRecord {
   }
 
   /// Leaves a dump in retained RAM, for the boot agent to store and count: registers alone, because
-  /// they always fit, unless this image keeps its dumps nowhere else.
+  /// they always fit, unless this image keeps its dumps nowhere else. Without a key nothing is left but
+  /// the count.
   func leave(memory: Bool) {
     let left = LeftDump()
-    var writer = DumpWriter(memory: left.start, size: UInt32(LeftDump.capacity), page: state.page)
+    guard let seal = sealingKeys().take(.left, epoch: gate.epoch) else {
+      gate.countUncaptured()
+      return
+    }
+    var writer = DumpWriter(
+      memory: left.start, size: UInt32(LeftDump.capacity), seal: seal, buffer: state.buffer)
     let isNested = context.isNested
-    write(
-      to: &writer, memory: memory && !isNested,
-      flags: (isNested ? PrologueLayout.nested : 0) | (memory ? 0 : PrologueLayout.registerOnly))
+    var flags = memory ? 0 : PrologueLayout.registerOnly
+    if isNested { flags |= PrologueLayout.nested }
+    write(to: &writer, memory: memory && !isNested, flags: flags)
     left.finish(&writer)
   }
 
   /// Writes everything but the dump's end.
   func write(to writer: inout DumpWriter, memory: Bool, flags: UInt8) {
-    fillHeader(flags: flags)
+    fillHeader(writer.header, flags: flags)
     writer.begin()
     writeRegisters(&writer)
     guard memory else { return }
@@ -80,14 +87,15 @@ struct CrashRecord {
     writeMemory(&writer)
   }
 
-  private func fillHeader(flags: UInt8) {
-    let page = state.page
+  private func fillHeader(_ header: UnsafeMutableRawPointer, flags: UInt8) {
+    // A crash before its boot was counted goes by the last number that was given.
+    let boot = state.pointee.bootCount
     image.fillHeader(
-      page, kind, fingerprint, boot: state.pointee.bootCount, sequence: 1, uptime: uptime,
-      epoch: gate.epoch)
-    page.store8(flags, at: PrologueLayout.flags)
-    page.store8(halResetCause().rawValue, at: PrologueLayout.resetCause)
-    page.store8(state.pointee.component, at: PrologueLayout.component)
+      header, kind, fingerprint, boot: boot == 0 ? gate.lastBoot : boot,
+      sequence: boot == 0 ? 3 : 1, uptime: uptime, epoch: gate.epoch)
+    header.store8(flags, at: PrologueLayout.flags)
+    header.store8(halResetCause().rawValue, at: PrologueLayout.resetCause)
+    header.store8(state.pointee.component, at: PrologueLayout.component)
   }
 
   private func writeRegisters(_ writer: inout DumpWriter) {

@@ -4,6 +4,7 @@ import BoardHAL
 import ConsentLease
 import DumpFormat
 import DumpRing
+import DumpSealing
 
 extension CrashCapture {
   /// Makes the fault path ready to write to the ring. The boot agent calls it once per boot, with
@@ -27,6 +28,10 @@ extension CrashCapture {
     state.pointee.keep = keepInRing
     prepare(bootCount: bootCount, component: component)
   }
+
+  /// Tells the fault path how far the state log has grown since. Guarded memory is open. Contexts: boot,
+  /// app.
+  public static func replace(log: StateLog) { CaptureState.current.pointee.log = log }
 }
 
 /// Counts a crash and, unless its fingerprint has been kept often enough, stores a dump. Answers whether
@@ -39,7 +44,7 @@ extension CrashRecord {
   fileprivate func keepInRing() -> Bool {
     guard state.pointee.hasLog else { return store() }
     let seen = state.pointee.log.find(fingerprint)
-    if seen?.total ?? 0 < UInt32(gate.dumpsPerFingerprint), !store() { return false }
+    if seen?.total ?? 0 < gate.dumpsToKeep(of: fingerprint), !store() { return false }
     let seconds = wholeSeconds(uptime)
     let boot = state.pointee.bootCount
     _ = state.pointee.log.count(fingerprint, in: seen, boot: boot, uptime: seconds)
@@ -49,11 +54,12 @@ extension CrashRecord {
 
   @inline(never)
   private func store() -> Bool {
-    guard !context.isNested, state.pointee.slotOffset != CaptureState.noSlot else {
-      return false
-    }
+    guard !context.isNested, state.pointee.slotOffset != CaptureState.noSlot,
+      let seal = sealingKeys().take(.ring, epoch: gate.epoch)
+    else { return false }
     var writer = DumpWriter(
-      slot: state.pointee.slotOffset, size: state.pointee.slotSize, page: state.page)
+      slot: state.pointee.slotOffset, size: state.pointee.slotSize, seal: seal,
+      buffer: state.buffer)
     write(to: &writer, memory: true, flags: 0)
     do throws(FlashError) {
       try writer.finish()
@@ -75,16 +81,19 @@ extension LeftDump {
   ///   - boot: number of the boot that ended.
   ///   - component: number of the image that ran.
   public func recordWatchdogReset(boot: UInt32, component: UInt8) {
-    let page = CaptureState.current.page
     let gate = consentGate()
+    guard let seal = sealingKeys().take(.left, epoch: gate.epoch) else { return }
+    var writer = DumpWriter(
+      memory: start, size: UInt32(Self.capacity), seal: seal,
+      buffer: CaptureState.current.buffer)
+    let header = writer.header
     let image = halImage()
     // Sequence 1 is the fault path's: it may have been at work when the watchdog bit.
     image.fillHeader(
-      page, .watchdogReset, image.fingerprint(.watchdogReset, pc: .max, lr: .max), boot: boot,
+      header, .watchdogReset, image.fingerprint(.watchdogReset, pc: .max, lr: .max), boot: boot,
       sequence: 2, uptime: gate.uptime(at: halMonotonicMicroseconds()), epoch: gate.epoch)
-    page.store8(PrologueLayout.registerOnly, at: PrologueLayout.flags)
-    page.store8(component, at: PrologueLayout.component)
-    var writer = DumpWriter(memory: start, size: UInt32(Self.capacity), page: page)
+    header.store8(PrologueLayout.registerOnly, at: PrologueLayout.flags)
+    header.store8(component, at: PrologueLayout.component)
     writer.begin()
     Breadcrumbs.write(to: &writer)
     finish(&writer)

@@ -4,22 +4,29 @@ import BoardHAL
 import ConsentLease
 import DumpFormat
 import DumpRing
+import DumpSealing
 
 /// Places in retained RAM, bytes from its start.
 enum RetainedLayout {
-  static let leftDump = 64
-  static let breadcrumbs = 1280
-  static let lastCrashes = 1808
+  static let keys = 128
+  static let leftDump = 384
+  static let breadcrumbs = 1600
+  static let lastCrashes = 2120
 }
 
 /// The consent gate in this board's retained RAM. Contexts: boot, app, fault.
 public func consentGate() -> ConsentGate { ConsentGate(memory: halRetained().start) }
 
+/// The keys that dumps are sealed with, in this board's retained RAM. Contexts: boot, app, fault.
+public func sealingKeys() -> SealingKeys {
+  SealingKeys(memory: halRetained().start + RetainedLayout.keys)
+}
+
 /// The register-only dump that the fault path leaves in retained RAM when flash could not take one.
 /// Changes want guarded memory to be open.
 public struct LeftDump {
-  /// "MLD1", little endian.
-  private static let magic: UInt32 = 0x3144_4C4D
+  /// "MLD2", little endian.
+  private static let magic: UInt32 = 0x3244_4C4D
   /// Bytes a left-behind dump may have.
   public static let capacity = RetainedLayout.breadcrumbs - RetainedLayout.leftDump - 8
 

@@ -26,4 +26,13 @@ public enum ResetCause: UInt8, Sendable {
   case software = 3
   case fault = 4
   case external = 5
+
+  /// Whether the reset took no time that matters: uptime goes on counting over it. A reset pin may be held
+  /// for days, and of an unknown cause nobody can say.
+  public var isWarm: Bool {
+    switch self {
+    case .watchdog, .software, .fault: true
+    case .unknown, .powerOn, .external: false
+    }
+  }
 }

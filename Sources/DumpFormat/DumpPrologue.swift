@@ -3,7 +3,8 @@
 /// The version this code writes and reads.
 ///
 /// - 1: first version.
-public let dumpFormatVersion: UInt8 = 1
+/// - 2: sealed bodies; sequence 3 names the last boot that was counted.
+public let dumpFormatVersion: UInt8 = 2
 
 /// Where a prologue's fields lie, bytes from the start of the dump (docs/formats/dump.md, Prologue),
 /// and what makes its two parts count. Shared by the structures below and by code that has no room
@@ -73,9 +74,9 @@ public enum PrologueLayout {
 
 /// How a dump's body is stored.
 public enum DumpEncoding: UInt8, Sendable {
-  /// Blocks in the clear.
+  /// Blocks in the clear: what the service makes of a dump for who reads it.
   case blocks = 0
-  /// Blocks sealed to a key of the service.
+  /// Sealed chunks behind an envelope: what devices write.
   case sealed = 1
 }
 

@@ -62,15 +62,31 @@ extension DumpRing {
     table[index].state = .released
   }
 
-  /// Releases every waiting dump, as a denial of consent demands. One that flash does not let go is
-  /// left and the others are released all the same.
-  public func releaseAll() {
+  /// Releases every waiting dump, as a denial of consent demands, or all that were taken under another
+  /// consent. One that flash does not let go is left and the others are released all the same.
+  ///
+  /// - Parameter kept: the consent epoch whose dumps stay; `nil` when none does.
+  public func releaseAll(butOf kept: UInt32? = nil) {
     for index in 0..<slotCount where table[index].state == .waiting {
+      if let kept, kept == consentEpoch(of: index) { continue }
       do throws(FlashError) {
         try release(index)
       } catch {
         continue
       }
+    }
+  }
+
+  /// The consent epoch under which a dump was taken; `nil` when flash cannot be read.
+  private func consentEpoch(of index: Int) -> UInt32? {
+    var epoch: UInt32 = 0
+    do throws(FlashError) {
+      try withUnsafeMutablePointer(to: &epoch) { pointer throws(FlashError) in
+        try read(index, at: UInt32(PrologueLayout.consentEpoch), pointer, count: 4)
+      }
+      return epoch.littleEndian
+    } catch {
+      return nil
     }
   }
 

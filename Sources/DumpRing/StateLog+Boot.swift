@@ -75,14 +75,26 @@ extension StateLog {
 
   /// Counts this boot and returns its number, from 1; 0 when flash did not take it. Each call counts
   /// one boot more; a number is never used for two boots. Context: boot.
-  public mutating func countBoot() -> UInt32 {
-    let boots = Fingerprint(rawValue: 0)
-    let record = find(boots)
+  public mutating func countBoot() -> UInt32 { countOne(Self.boots) }
+
+  /// Periods of 2^32 microseconds of uptime that were counted. Contexts: boot, app.
+  public var periodCount: UInt32 { find(Self.periods)?.total ?? 0 }
+
+  /// Counts one more period and returns their number; 0 when flash did not take it. It leaves the room
+  /// that a crash may need. Contexts: boot, app.
+  public mutating func countPeriod() -> UInt32 {
+    let record = find(Self.periods)
+    if record?.done ?? Self.tallyBits == Self.tallyBits, capacity &- used < Self.spare { return 0 }
+    return countOne(Self.periods)
+  }
+
+  private mutating func countOne(_ name: Fingerprint) -> UInt32 {
+    let record = find(name)
     if let record {
       // What was written last may have been left undecided by a cut: programming it again decides it.
       if record.done > 0 { _ = record.clear(bits: record.done) }
     }
-    guard let before = count(boots, in: record, boot: 0, uptime: 0) else { return 0 }
+    guard let before = count(name, in: record, boot: 0, uptime: 0) else { return 0 }
     return before &+ 1
   }
 
@@ -123,7 +135,7 @@ extension StateLog {
         live &-= 1
         guard try old.record(index).load(bytes) else { continue }
         let name = Fingerprint(rawValue: bytes.load64(at: At.fingerprint))
-        if name.rawValue != 0, live >= kept { continue }
+        if !Self.isCounter(name), live >= kept { continue }
         let total = bytes.load32(at: At.base) &+ Self.counted(bytes, Self.step(name))
         bytes.store32(total, at: At.base)
         guard append(bytes) != nil else { throw .failed }
@@ -143,7 +155,7 @@ extension StateLog {
       do throws(FlashError) {
         let record = record(index)
         let name = try record.name()
-        guard name.rawValue != 0, let found = try search(name), found.offset == record.offset,
+        guard !Self.isCounter(name), let found = try search(name), found.offset == record.offset,
           try record.load(bytes)
         else { continue }
         return (index, found.total)

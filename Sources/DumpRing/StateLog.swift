@@ -16,7 +16,7 @@ public struct StateLog: Sendable {
   /// Records that a half has room for.
   var capacity: UInt32
 
-  /// Where things lie in a record, bytes from its start. A record whose fingerprint is 0 counts boots.
+  /// Where things lie in a record, bytes from its start. A record whose fingerprint is 0 counts boots, "MSLPERID" periods of uptime.
   public enum At {
     public static let fingerprint = 0
     static let base = 8
@@ -33,9 +33,16 @@ public struct StateLog: Sendable {
   /// "MSL1", little endian: the first word of a half, before its generation and their checksum.
   static let magic: UInt32 = 0x314C_534D
 
-  /// Bits that one more of what a record counts takes: a boot takes one, because a boot number may be
+  /// Bits that one more of what a record counts takes: a boot or a period takes one, because a number may be
   /// skipped; a crash takes a whole byte, so that a torn one is counted once or not at all.
-  static func step(_ fingerprint: Fingerprint) -> UInt32 { fingerprint.rawValue == 0 ? 1 : 8 }
+  static func step(_ name: Fingerprint) -> UInt32 { isCounter(name) ? 1 : 8 }
+
+  /// The names of the records that count boots, and periods of 2^32 microseconds of uptime.
+  static let boots = Fingerprint(rawValue: 0)
+  static let periods = Fingerprint(rawValue: 0x4449_5245_504C_534D)
+
+  /// Whether a record counts something else than crashes.
+  static func isCounter(_ name: Fingerprint) -> Bool { name == boots || name == periods }
 
   /// The record with which a fingerprint is counted now; `nil` when there is none. Reads 8 bytes of
   /// each record, the newest first. Contexts: boot, app, fault.

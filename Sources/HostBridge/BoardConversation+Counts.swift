@@ -58,7 +58,7 @@ extension BoardConversation {
       endCounts(now: now)
     case .noLease:
       closePass(now: now)
-    case .malformed, .noSuchDump, .outOfRange, .flashFailed:
+    case .malformed, .noSuchDump, .outOfRange, .flashFailed, .otherService:
       warn("the board cannot say how often it crashed: \(code)")
       closePass(now: now)
     }

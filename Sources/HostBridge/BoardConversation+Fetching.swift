@@ -79,7 +79,7 @@ extension BoardConversation {
       partial = nil
       pass.fetching = nil
       advancePass(now: now)
-    case .outOfRange, .malformed, .unknownType, .flashFailed:
+    case .outOfRange, .malformed, .unknownType, .flashFailed, .otherService:
       warn("the board cannot send dump \(offered.identity.key.text): \(code)")
       giveUp(offered, now: now)
     }

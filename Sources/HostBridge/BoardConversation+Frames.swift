@@ -19,7 +19,8 @@ extension BoardConversation {
       case .count: receiveCount(frame, now: now)
       case .refused: receive(try Refused(decoding: frame.payload), frame.sequence, now: now)
       // Our own frames, echoed by a console that echoes; or a newer board's.
-      case .who, .welcome, .lease, .next, .fetch, .receipt, .go, .tally, nil: break
+      case .identity, .who, .welcome, .lease, .next, .fetch, .receipt, .go, .tally, .provision, nil:
+        break
       }
     } catch {
       warn("the board sent a frame of type \(frame.type) that cannot be read: \(error)")

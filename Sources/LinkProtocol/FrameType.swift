@@ -16,6 +16,7 @@ public enum FrameType: UInt8, Sendable {
   case starting = 0x07
   case refused = 0x08
   case count = 0x09
+  case identity = 0x0A
   case who = 0x81
   case welcome = 0x82
   case lease = 0x83
@@ -24,6 +25,7 @@ public enum FrameType: UInt8, Sendable {
   case receipt = 0x86
   case go = 0x87
   case tally = 0x88
+  case provision = 0x89
 }
 
 /// Sizes that both ends agree on without asking.
@@ -86,7 +88,10 @@ public enum RefusalCode: UInt8, Sendable {
   case noSuchDump = 3
   case outOfRange = 4
   case noLease = 5
+  /// Flash, or the source of entropy.
   case flashFailed = 6
+  /// The board trusts another service.
+  case otherService = 7
 }
 
 /// What is wrong with a payload. The numbers are stable.

@@ -21,9 +21,9 @@ public final class EmulatedBoard: @unchecked Sendable {
     /// Board address and bytes of code.
     public var codeStart: UInt32
     public var codeSize: UInt32
-    /// Bytes, at least 3,072, a multiple of 8.
+    /// Bytes, at least 3,584, a multiple of 8.
     public var retainedSize: UInt32
-    /// Bytes, at least 768, a multiple of 8.
+    /// Bytes, at least 1,408, a multiple of 8.
     public var workingSize: UInt32
     /// Bytes, at least 4,096, a multiple of 8.
     public var scratchSize: UInt32

@@ -28,24 +28,42 @@ extension LiveLink {
     return try answer.payload.withUnsafeBytes { try Hello(decoding: $0) }
   }
 
-  /// Hands the board a lease of the test's own making.
+  /// Gives the board an identity that trusts the authority, and checks its proof.
+  @discardableResult
+  public func provision(_ authority: LeaseAuthority = LeaseAuthority()) throws -> ProvisionedDevice
+  {
+    let challenge = [UInt8](16..<32)
+    let answer = try request(.provision) { frame in
+      authority.provision(challenge: challenge).withUnsafeBytes { frame.append($0) }
+    }
+    guard answer.type == .identity else {
+      throw ProcessFailure(.unexpected, "PROVISION was answered by \(answer.type)")
+    }
+    return try authority.device(proving: answer.payload, challenge: challenge)
+  }
+
+  /// Hands the board a lease of the authority; provisions it first when it never was.
   ///
   /// - Parameters:
   ///   - hello: the board's newest HELLO, whose nonce the lease answers.
   ///   - dumpsPerFingerprint: dumps that the board keeps of identical crashes; 0: its default.
   public func give(
     _ hello: Hello, allowed: Bool = true, epoch: UInt32 = 1, lifetime: UInt32 = 3600,
-    dumpsPerFingerprint: UInt8 = 0
+    dumpsPerFingerprint: UInt8 = 0, authority: LeaseAuthority = LeaseAuthority()
   ) throws -> LeaseStatus {
-    let lease = Lease(
-      isAllowed: allowed, dumpsPerFingerprint: dumpsPerFingerprint, nonce: hello.nonce.bytes,
-      epoch: epoch,
-      lifetime: allowed ? lifetime : 0, deviceID: hello.deviceID.bytes)
-    let bytes = [UInt8](unsafeUninitializedCapacity: lease.encodedSize) { buffer, count in
-      guard let base = buffer.baseAddress else { return }
-      lease.encode(to: UnsafeMutableRawPointer(base))
-      count = lease.encodedSize
+    var hello = hello
+    if hello.deviceID == DeviceID() {
+      try provision(authority)
+      hello = try who()
     }
+    return try send(
+      lease: authority.lease(
+        for: hello, allowed: allowed, epoch: epoch, lifetime: lifetime,
+        dumpsPerFingerprint: dumpsPerFingerprint))
+  }
+
+  /// Sends a lease's bytes and returns what the board says of it.
+  public func send(lease bytes: [UInt8]) throws -> LeaseStatus {
     let answer = try request(.lease) { frame in bytes.withUnsafeBytes { frame.append($0) } }
     guard answer.type == .leaseStatus else {
       throw ProcessFailure(.unexpected, "LEASE was answered by \(answer.type)")

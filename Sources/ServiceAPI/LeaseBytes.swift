@@ -38,7 +38,7 @@ public struct LeaseBytes: Equatable, Sendable {
       isAllowed: allowed, dumpsPerFingerprint: dumpsPerFingerprint,
       nonce: InlineArray { nonce[$0] }, epoch: epoch, lifetime: lifetimeSeconds,
       deviceID: InlineArray { id[$0] })
-    var bytes = Data(count: lease.encodedSize)
+    var bytes = Data(count: lease.signedSize)
     bytes.withUnsafeMutableBytes { raw in
       if let base = raw.baseAddress { lease.encode(to: base) }
     }

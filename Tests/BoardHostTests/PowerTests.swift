@@ -32,13 +32,13 @@ import Testing
   @Test func `working RAM is zero at every start`() throws {
     let board = try EmulatedBoard()
     board.run {
-      #expect(contents(halWorking()) == filled(0, 1024))
+      #expect(contents(halWorking()) == filled(0, 1408))
       fill(halWorking(), 1)
       board.warmReset()
-      #expect(contents(halWorking()) == filled(0, 1024))
+      #expect(contents(halWorking()) == filled(0, 1408))
       fill(halWorking(), 1)
       board.powerCycle()
-      #expect(contents(halWorking()) == filled(0, 1024))
+      #expect(contents(halWorking()) == filled(0, 1408))
     }
   }
 

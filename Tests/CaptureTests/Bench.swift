@@ -4,8 +4,10 @@ import BoardHAL
 @testable import BootAgent
 import ConsentLease
 import CrashCapture
+import Crypto
 import DumpAnalysis
 import DumpFormat
+import DumpOpening
 import DumpRing
 import LinkProtocol
 import MartletTestKit
@@ -24,6 +26,11 @@ struct BoardFrame {
 final class Bench {
   let board: EmulatedBoard
   let slotSize: UInt32
+  /// The service that the board trusts.
+  let authority = LeaseAuthority()
+  /// The device's public key, once it is provisioned.
+  private(set) var publicKey: [UInt8] = []
+  private var deviceID: [UInt8] = []
   private(set) var agent: BootAgent?
   /// Console text that the application received.
   private(set) var console: [UInt8] = []
@@ -52,18 +59,43 @@ final class Bench {
   /// Starts the board as it has to be started and makes the agent, without waiting for a host.
   func boot() {
     board.restart()
+    provision()
     agent = board.run { BootAgent(slotSize: slotSize) }
+  }
+
+  /// Gives the board an identity that trusts ``authority``, as PROVISION does, unless it has one.
+  func provision() {
+    board.run {
+      var identity: StoredIdentity?
+      do throws(FlashError) {
+        identity = try StoredIdentity.find()
+      } catch {
+        return
+      }
+      let key = authority.signingKeyBytes
+      if identity == nil {
+        identity = key.withUnsafeBytes { key in
+          key.baseAddress.flatMap { StoredIdentity.make(trusting: $0) }
+        }
+      }
+      identity?.withParts { _, publicKey, id, _ in
+        self.publicKey = Array(UnsafeRawBufferPointer(start: publicKey, count: 32))
+        deviceID = Array(UnsafeRawBufferPointer(start: id, count: 64))
+      }
+    }
   }
 
   /// Resets a running board and boots it.
   func reboot(cause: HALResetCause = .software) {
     board.warmReset(cause: cause)
+    provision()
     agent = board.run { BootAgent(slotSize: slotSize) }
   }
 
   /// Cuts the power, switches it on and boots.
   func bootCold() {
     board.powerCycle()
+    provision()
     agent = board.run { BootAgent(slotSize: slotSize) }
   }
 
@@ -145,21 +177,20 @@ final class Bench {
 
   // MARK: - Consent
 
-  /// A lease for this board and the nonce it shows now.
-  func lease(
+  /// What a good lease for this board and the nonce it shows now says.
+  func terms(
     allowed: Bool = true, epoch: UInt32 = 1, lifetime: UInt32 = Lease.longestLifetime,
-    dumpsPerFingerprint: UInt8 = 3
-  ) -> Lease {
-    let hello = hello() ?? Hello()
-    return Lease(
-      isAllowed: allowed, dumpsPerFingerprint: dumpsPerFingerprint, nonce: hello.nonce.bytes,
-      epoch: epoch, lifetime: allowed ? lifetime : 0, deviceID: hello.deviceID.bytes)
+    dumpsPerFingerprint: UInt8 = 3, known: [UInt32] = []
+  ) -> LeaseTerms {
+    authority.terms(
+      for: hello() ?? Hello(), allowed: allowed, epoch: epoch, lifetime: lifetime,
+      dumpsPerFingerprint: dumpsPerFingerprint, knownFingerprints: known)
   }
 
   /// Sends a lease's bytes and returns what the board says of it.
   @discardableResult
   func send(lease bytes: [UInt8]) -> LeaseStatus? {
-    let answer = ask(.lease) { writer in bytes.withUnsafeBytes { writer.append($0) } }
+    let answer = ask(.lease, turns: 2) { writer in bytes.withUnsafeBytes { writer.append($0) } }
     return answer.last { $0.is(.leaseStatus) }.flatMap { frame in
       try? frame.payload.withUnsafeBytes { try LeaseStatus(decoding: $0) }
     }
@@ -172,10 +203,10 @@ final class Bench {
     dumpsPerFingerprint: UInt8 = 3
   ) -> LeaseStatus? {
     send(
-      lease: lease(
-        allowed: allowed, epoch: epoch, lifetime: lifetime,
-        dumpsPerFingerprint: dumpsPerFingerprint
-      ).bytes)
+      lease: authority.lease(
+        terms(
+          allowed: allowed, epoch: epoch, lifetime: lifetime,
+          dumpsPerFingerprint: dumpsPerFingerprint)))
   }
 
   // MARK: - Crashing and forwarding
@@ -222,6 +253,22 @@ final class Bench {
     return dumps
   }
 
+  /// The dump in the clear, as the service opens it.
+  func open(_ bytes: [UInt8]) throws -> [UInt8] {
+    try SealedDump(bytes).open(
+      with: authority.sealingKey, device: deviceID,
+      devicePublicKey: .init(rawRepresentation: publicKey)
+    ).bytes
+  }
+
+  /// Dumps in the clear; those that do not open without bytes.
+  func opened(_ dumps: [DumpKey: [UInt8]]) -> [DumpKey: [UInt8]] {
+    dumps.mapValues { (try? open($0)) ?? [] }
+  }
+
+  /// The dump as the service decodes it.
+  func decode(_ bytes: [UInt8]) throws -> DecodedDump { try DecodedDump(bytes: open(bytes)) }
+
   /// Sends a receipt and returns how it ended.
   @discardableResult
   func receipt(_ key: DumpKey, _ verdict: ReceiptVerdict = .stored) -> DoneStatus? {
@@ -242,7 +289,7 @@ final class Bench {
     try setUp(bench)
     bench.crash(context)
     bench.boot()
-    return try bench.fetchAll().first.map { try DecodedDump(bytes: $0.value) }
+    return try bench.fetchAll().first.map { try bench.decode($0.value) }
   }
 }
 
@@ -255,15 +302,6 @@ extension EmulatedBoard.Configuration {
       ringSize: ringSectors * 4096, stateOffset: 0, stateSize: 5 * 4096)
     configuration.toHostCapacity = 1 << 16
     return configuration
-  }
-}
-
-extension Lease {
-  /// The lease as it goes over the line.
-  var bytes: [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: encodedSize)
-    bytes.withUnsafeMutableBytes { if let base = $0.baseAddress { encode(to: base) } }
-    return bytes
   }
 }
 

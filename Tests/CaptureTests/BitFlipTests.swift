@@ -58,7 +58,7 @@ import Testing
       bench.reboot()
       guard let offer = bench.next() else { return .notOffered }
       let bytes = bench.fetch(offer.key, length: offer.length)
-      guard (try? DecodedDump(bytes: bytes)) != nil else { return .noticed }
+      guard (try? bench.decode(bytes)) != nil else { return .noticed }
       return bytes == stored.bytes ? .whole : .unnoticed
     }
   }

@@ -30,12 +30,12 @@ import Testing
       }
       bench.board.injectClockJump(by: .zero, atRead: 0)
       bench.reboot()
-      bench.give(epoch: 2)
+      bench.give()
       let boots = bench.agent?.bootCount ?? 0
       // A clock is believed as long as the lease would last.
       let longest = UInt64(Lease.longestLifetime) * 1_000_000
       for bytes in bench.fetchAll().values {
-        let dump = try DecodedDump(bytes: bytes)
+        let dump = try bench.decode(bytes)
         #expect(dump.header.uptime <= longest)
         #expect(dump.header.key.bootCount <= boots)
       }

@@ -135,7 +135,8 @@ struct CutAccount {
 
   // MARK: - Judging
 
-  /// Holds dumps that the board offered against the account.
+  /// Holds dumps that the board offered, in the clear, against the account. Those that do not open have
+  /// no bytes.
   func judge(_ dumps: [DumpKey: [UInt8]], _ findings: inout CutFindings) {
     for (key, bytes) in dumps {
       let name = "\(key.bootCount).\(key.sequence)"

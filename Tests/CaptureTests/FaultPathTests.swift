@@ -41,7 +41,7 @@ import Testing
     bench.board.advance(by: .seconds(3))
     bench.crash()
     bench.boot()
-    let dump = try #require(try bench.fetchAll().first.map { try DecodedDump(bytes: $0.value) })
+    let dump = try #require(try bench.fetchAll().first.map { try bench.decode($0.value) })
     #expect(dump.header.key == DumpKey(bootCount: 2, sequence: 1))
     #expect(dump.header.buildID.bytes.array == (0..<20).map { UInt8(0xB0 + $0) })
     #expect(dump.version == "1.0.0")
@@ -172,7 +172,7 @@ import Testing
     #expect(bench.board.counters.contextViolations == 0)
     #expect(bench.board.counters.erases == 0)
     #expect(bench.board.counters.conflicts == 0)
-    #expect(bench.board.counters.feeds > 10)
+    #expect(bench.board.counters.feeds > 1)
     #expect(bench.board.receive().isEmpty)
     let after = try bench.board.norImage()
     let changed = Set(before.indices.filter { before[$0] != after[$0] }.map { $0 / 4096 })
@@ -190,7 +190,7 @@ import Testing
     bench.crash(makeFaultContext(pc: 0x800))
     bench.boot()
     let dumps = try bench.fetchAll().sorted { $0.key < $1.key }
-      .map { try DecodedDump(bytes: $0.value) }
+      .map { try bench.decode($0.value) }
     #expect(dumps.map(\.header.component) == [0, 1])
     #expect(dumps.map { $0.core?.pc } == [0x400, 0x800])
   }

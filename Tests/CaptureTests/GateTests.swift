@@ -15,7 +15,7 @@ import Testing
     bench.crash()
     bench.boot()
     // What was kept is seen under a lease that lasts.
-    bench.give(epoch: 9)
+    bench.give()
     return !bench.fetchAll().isEmpty
   }
 
@@ -139,7 +139,7 @@ import Testing
     }
     bench.poll()
     let before = bench.board.retained
-    for bit in 0..<80 * 8 {
+    for bit in 0..<128 * 8 {
       var flipped = before
       flipped[bit / 8] ^= 1 << UInt8(bit % 8)
       bench.board.retained = flipped

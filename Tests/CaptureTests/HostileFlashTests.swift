@@ -40,10 +40,10 @@ import Testing
     bench.boot()
     let dumps = bench.fetchAll()
     for (key, bytes) in dumps where key.bootCount >= first {
-      if (try? DecodedDump(bytes: bytes)) == nil { Issue.record("\(key) offered and damaged") }
+      if (try? bench.decode(bytes)) == nil { Issue.record("\(key) offered and damaged") }
     }
     guard let bytes = dumps[DumpKey(bootCount: boot, sequence: 1)],
-      let dump = try? DecodedDump(bytes: bytes)
+      let dump = try? bench.decode(bytes)
     else { return false }
     return dump.core?.pc == 0x1000 + 16 * number && !dump.memory.isEmpty
   }

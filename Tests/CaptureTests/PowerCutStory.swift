@@ -17,6 +17,7 @@ final class PowerCutStory {
   private var lastBoot: UInt32 = 0
   private var crashes: UInt32 = 0
   private var epoch: UInt32 = 1
+  private var recoveries: UInt32 = 0
 
   /// What the leases of the story ask to keep of one fingerprint.
   private static let limit: UInt8 = 2
@@ -170,7 +171,7 @@ final class PowerCutStory {
     if !account.bootCounts.insert(lastBoot).inserted || lastBoot == 0 {
       findings.unmountable.append("boot count \(lastBoot) again")
     }
-    epoch += 1
+    recoveries += 1
     let status = bench.give(epoch: epoch, dumpsPerFingerprint: Self.limit)
     guard !isOff else { return false }
     guard status?.state == .allowed else {
@@ -179,7 +180,7 @@ final class PowerCutStory {
     }
     let first = bench.fetchAll()
     guard !isOff else { return false }
-    account.judge(first, &findings)
+    account.judge(bench.opened(first), &findings)
     account.listed(Set(first.keys))
     // The same again: what was offered once stays until it is released.
     bench.reboot()
@@ -189,7 +190,7 @@ final class PowerCutStory {
     let second = bench.fetchAll()
     guard !isOff else { return false }
     for key in account.leaving { account.possible[key] = account.kept.removeValue(forKey: key) }
-    account.judge(second, &findings)
+    account.judge(bench.opened(second), &findings)
     account.listed(Set(second.keys))
     guard let counts = bench.tallies() else {
       if !isOff { findings.unmountable.append("no counts") }
@@ -202,7 +203,7 @@ final class PowerCutStory {
 
   private func captureOnceMore(_ findings: inout CutFindings) -> Bool {
     let key = DumpKey(bootCount: lastBoot, sequence: 1)
-    guard crash(pc: 0x3000 + 16 * epoch) else { return false }
+    guard crash(pc: 0x3000 + 16 * recoveries) else { return false }
     account.bootBegins()
     bench.boot()
     account.bootEnded(withPower: !isOff)
@@ -211,7 +212,7 @@ final class PowerCutStory {
     account.bootCounts.insert(lastBoot)
     let after = bench.fetchAll()
     guard !isOff else { return false }
-    account.judge(after, &findings)
+    account.judge(bench.opened(after), &findings)
     account.listed(Set(after.keys))
     if after[key] == nil { findings.unmountable.append("captured nothing afterwards") }
     return true

@@ -43,13 +43,13 @@ import Testing
   /// Boots and expects that nothing is offered, and that crashes are captured as if the ring were new.
   private func expectReclaimed(_ bench: Bench, slotSize: UInt32 = 4096) throws {
     bench.reboot()
-    bench.give(epoch: 2)
+    bench.give()
     #expect(bench.next() == nil)
     for pc in [0x400, 0x500, 0x600] as [UInt32] {
       bench.crash(makeFaultContext(pc: pc))
       bench.boot()
     }
-    let dumps = try bench.fetchAll().values.map { try DecodedDump(bytes: $0) }
+    let dumps = try bench.fetchAll().values.map { try bench.decode($0) }
     #expect(Set(dumps.map { $0.core?.pc }) == [0x400, 0x500, 0x600])
   }
 
@@ -100,7 +100,7 @@ import Testing
     let bench = try fullBench()
     try changeSlots(bench) { bytes in
       guard bytes[128...].starts(with: Array("MDMP".utf8)) else { return }
-      bytes[128 + 4] = 2
+      bytes[128 + 4] = 3
       seal(&bytes, 128..<128 + 92)
     }
     try expectReclaimed(bench)

@@ -49,7 +49,7 @@ private func verify(_ bytes: [UInt8]) throws(DumpFormatError) -> DumpPrologue {
 @Suite struct PrologueTests {
   @Test func `a header lies byte by byte where the format says`() {
     let header = bytes(DumpHeader.size) { sampleHeader().encode(to: $0) }
-    var golden: [UInt8] = [0x4D, 0x44, 0x4D, 0x50, 1, 0, 3, 3, 1, 2, 3, 4, 5, 6, 7, 8]
+    var golden: [UInt8] = [0x4D, 0x44, 0x4D, 0x50, 2, 0, 3, 3, 1, 2, 3, 4, 5, 6, 7, 8]
     golden += [0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18]
     golden += [0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28]
     golden += (0..<20).map { UInt8(0xB0 + $0) }
@@ -117,12 +117,12 @@ private func verify(_ bytes: [UInt8]) throws(DumpFormatError) -> DumpPrologue {
       return header
     }
     #expect(throws: DumpFormatError.notADump) { _ = try decodeHeader(changed(0, 0)) }
-    for version in [0, 2, 255] as [UInt8] {
+    for version in [0, 1, 3, 255] as [UInt8] {
       #expect(throws: DumpFormatError.unknownVersion) {
         _ = try decodeHeader(changed(4, version))
       }
     }
-    for (offset, value) in [(5, 1), (5, 255), (6, 0), (6, 15), (68, 6)] as [(Int, UInt8)] {
+    for (offset, value) in [(5, 2), (5, 255), (6, 0), (6, 15), (68, 6)] as [(Int, UInt8)] {
       #expect(throws: DumpFormatError.invalidField) {
         _ = try decodeHeader(changed(offset, value))
       }

@@ -3,6 +3,7 @@
 import BoardHAL
 import DumpFormat
 @testable import DumpRing
+import DumpSealing
 import Foundation
 import MartletTestKit
 
@@ -84,8 +85,8 @@ extension DumpRing {
   ) throws -> Int? {
     guard let index = readySlot() else { return nil }
     defer { mount(index) }
-    try writeDump(key, fingerprint: fingerprint, content: content) { page in
-      DumpWriter(slot: offset(of: index), size: slotSize, page: page)
+    try writeDump(key, fingerprint: fingerprint, content: content) { seal, buffer in
+      DumpWriter(slot: offset(of: index), size: slotSize, seal: seal, buffer: buffer)
     }
     Self.settle(slot: offset(of: index))
     return index
@@ -110,23 +111,22 @@ extension DumpRing {
   }
 }
 
-/// Writes a dump of one block with the writer that `makeWriter` makes over a page.
+/// Writes a dump of one block with the writer that `makeWriter` makes over a buffer.
 @discardableResult
 func writeDump(
   _ key: DumpKey, fingerprint: UInt64 = 0, content: [UInt8],
-  _ makeWriter: (UnsafeMutableRawPointer) -> DumpWriter
-) throws(FlashError) -> UInt32 {
-  let page = UnsafeMutableRawPointer.allocate(byteCount: 256, alignment: 8)
-  defer { page.deallocate() }
+  _ makeWriter: (DumpSeal, UnsafeMutableRawPointer) -> DumpWriter
+) throws -> UInt32 {
   var header = DumpHeader(kind: .crash, key: key)
   header.fingerprint = Fingerprint(rawValue: fingerprint)
-  header.encode(to: page)
-  var writer = makeWriter(page)
-  writer.begin()
-  content.withUnsafeBytes { raw in
-    if let base = raw.baseAddress { writer.add(.reason, base, length: UInt32(content.count)) }
+  return try SealFixture().use(header) { seal, buffer in
+    var writer = makeWriter(seal, buffer)
+    writer.begin()
+    content.withUnsafeBytes { raw in
+      if let base = raw.baseAddress { writer.add(.reason, base, length: UInt32(content.count)) }
+    }
+    return try writer.finish()
   }
-  return try writer.finish()
 }
 
 /// A whole dump in memory, as the fault path leaves one.
@@ -136,8 +136,8 @@ func memoryDump(
   let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: room, alignment: 8)
   defer { memory.deallocate() }
   guard let start = memory.baseAddress else { return [] }
-  let length = try writeDump(key, fingerprint: fingerprint, content: content) { page in
-    DumpWriter(memory: start, size: UInt32(room), page: page)
+  let length = try writeDump(key, fingerprint: fingerprint, content: content) { seal, buffer in
+    DumpWriter(memory: start, size: UInt32(room), seal: seal, buffer: buffer)
   }
   return Array(memory.prefix(Int(length)))
 }

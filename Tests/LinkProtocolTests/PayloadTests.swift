@@ -159,11 +159,11 @@ private func expectOneLength<Value>(
     }
     invalid(keyBytes + [3]) { bytes throws(LinkError) in try Done(decoding: bytes) }
     invalid([5]) { bytes throws(LinkError) in try Starting(decoding: bytes) }
-    for code in [0, 7] as [UInt8] {
+    for code in [0, 8] as [UInt8] {
       invalid([1, code]) { bytes throws(LinkError) in try Refused(decoding: bytes) }
     }
     invalid([6, 0, 0, 0, 0, 0]) { bytes throws(LinkError) in try LeaseStatus(decoding: bytes) }
-    invalid([0, 9, 0, 0, 0, 0]) { bytes throws(LinkError) in try LeaseStatus(decoding: bytes) }
+    invalid([0, 13, 0, 0, 0, 0]) { bytes throws(LinkError) in try LeaseStatus(decoding: bytes) }
     for size in [0, 63, 4097] as [UInt16] {
       invalid([1, UInt8(size & 0xFF), UInt8(size >> 8)]) { bytes throws(LinkError) in
         try Welcome(decoding: bytes)

@@ -12,7 +12,7 @@ void martlet_board_start(void);
 
 /* ---- What a reset keeps, and what the fault path needs ------------------------------------- */
 
-enum { RETAINED_BYTES = 4096, WORKING_BYTES = 1024, SCRATCH_BYTES = 4096 };
+enum { RETAINED_BYTES = 4096, WORKING_BYTES = 1408, SCRATCH_BYTES = 4096 };
 
 #define CAUSE_MAGIC 0x4D524C54u
 

@@ -43,7 +43,7 @@ martlet_host_config martlet_host_default_config(void) {
       .code_start = 0,
       .code_size = 64u << 10,
       .retained_size = 4096,
-      .working_size = 1024,
+      .working_size = 1408,
       .scratch_size = 4096,
       .to_host_capacity = 4096,
       .to_board_capacity = 4096,
@@ -57,10 +57,10 @@ martlet_host_config martlet_host_default_config(void) {
 }
 
 static const char *check(const martlet_host_config *config) {
-  if (config->retained_size < 3072 || config->retained_size % 8 != 0)
-    return "retained RAM is at least 3072 bytes and a multiple of 8";
-  if (config->working_size < 768 || config->working_size % 8 != 0)
-    return "working RAM is at least 768 bytes and a multiple of 8";
+  if (config->retained_size < 3584 || config->retained_size % 8 != 0)
+    return "retained RAM is at least 3584 bytes and a multiple of 8";
+  if (config->working_size < 1408 || config->working_size % 8 != 0)
+    return "working RAM is at least 1408 bytes and a multiple of 8";
   if (config->scratch_size < 4096 || config->scratch_size % 8 != 0)
     return "scratch RAM is at least 4096 bytes and a multiple of 8";
   uint64_t ram_end = (uint64_t)config->ram_start + config->ram_size;

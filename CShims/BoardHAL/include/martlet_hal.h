@@ -150,12 +150,12 @@ typedef struct MARTLET_NAME("HALRegion") martlet_region {
   size_t length;
 } martlet_region;
 
-/* RAM that a warm reset keeps and a power cut does not; at least 3,072 bytes, aligned to 8. Nobody
+/* RAM that a warm reset keeps and a power cut does not; at least 3,584 bytes, aligned to 8. Nobody
  * but Martlet's device modules writes it. After a power-on its contents are arbitrary: whoever
  * reads it checks a checksum first. Guarded. Contexts: boot, app, fault. */
 martlet_region martlet_hal_retained(void) MARTLET_NAME("halRetained()");
 
-/* RAM for the fault path's own state, zero at every start before anything else runs; at least 768
+/* RAM for the fault path's own state, zero at every start before anything else runs; at least 1,408
  * bytes, aligned to 8. Guarded. Contexts: boot, app, fault. */
 martlet_region martlet_hal_working(void) MARTLET_NAME("halWorking()");
 

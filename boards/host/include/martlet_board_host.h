@@ -31,9 +31,9 @@ typedef struct martlet_host_config {
   /* Code at code_start, kept always. */
   uint32_t code_start;
   uint32_t code_size;
-  /* At least 3072; a multiple of 8. */
+  /* At least 3584; a multiple of 8. */
   uint32_t retained_size;
-  /* At least 768; a multiple of 8. */
+  /* At least 1408; a multiple of 8. */
   uint32_t working_size;
   /* At least 4096; a multiple of 8. */
   uint32_t scratch_size;
