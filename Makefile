@@ -12,7 +12,7 @@ BOARD ?= ast1030-evb
 FUZZ_SECONDS ?= 30
 FUZZ_SECONDS_IN_TEST ?= 5
 
-.PHONY: help setup build firmware figures demo test hil check size cost campaign fuzz install uninstall clean
+.PHONY: help setup build firmware figures vectors demo test hil check size cost campaign fuzz install uninstall clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,7 +33,7 @@ demo: setup firmware build ## see crashes travel from an emulated board to the s
 
 # For this target and all it needs: a warning in Martlet's own sources is an error, in both worlds.
 test: export MARTLET_STRICT := 1
-test: setup firmware ## run every test, with warnings as errors
+test: setup firmware vectors ## run every test, with warnings as errors
 	@echo "test: fuzzing each decoder for $(FUZZ_SECONDS_IN_TEST) s"
 	@scripts/fuzz $(FUZZ_SECONDS_IN_TEST)
 	@echo "test: building programs and tests (the first time takes some minutes)"
@@ -54,6 +54,10 @@ hil: setup ## run the bench, emulated; BOARD=<USB serial number>: with that boar
 check: firmware figures ## check formatting, the firmware's symbols, its size and its cost
 	@scripts/check $(BOARD)
 
+# The image that runs the vectors of the device's cryptography.
+vectors:
+	@scripts/firmware $(BOARD) VectorApp
+
 # The images that figures are measured on.
 figures:
 	@scripts/firmware $(BOARD) CaptureApp
@@ -65,7 +69,7 @@ size: firmware figures ## print text, data and bss of each firmware module
 cost: figures ## count the instructions of capture and mount in the emulator
 	@scripts/cost $(BOARD)
 
-campaign: setup firmware ## run the long seeded campaigns in full; MARTLET_SEED repeats a run
+campaign: setup firmware vectors ## run the long seeded campaigns in full; MARTLET_SEED repeats a run
 	@scripts/campaign
 
 fuzz: ## fuzz each decoder for 30 s

@@ -78,6 +78,9 @@ let deviceModules: [Target] = [
 
 // MARK: - Firmware
 
+/// Test vectors of DumpSealing, for the host's tests and for the board.
+let sealingVectors = module("SealingVectors", ["DumpSealing"])
+
 let coreModules: [Target] = [
   .target(name: "CortexM4F", dependencies: ["BoardHAL"], path: "boards/cortex-m4f")
 ]
@@ -99,6 +102,11 @@ let demoModules: [Target] = [
     swiftSettings: swiftSettings),
   .executableTarget(
     name: "CaptureApp", dependencies: ["Board", "CrashCapture"], swiftSettings: swiftSettings),
+  // Runs the vectors that FirmwareTests put into its flash.
+  sealingVectors,
+  .executableTarget(
+    name: "VectorApp", dependencies: ["Board", "BoardHAL", "CrashCapture", "SealingVectors"],
+    swiftSettings: swiftSettings),
 ]
 
 // MARK: - Fuzzing
@@ -155,6 +163,7 @@ let hostModules: [Target] = [
     cSettings: cSettings),
   module("DumpAnalysis", ["DumpFormat"]),
   fuzzBodies,
+  sealingVectors,
   module("DumpOpening", ["DumpFormat", crypto]),
   module("ServiceAPI", ["ConsentLease", "DumpFormat"]),
   .systemLibrary(
@@ -185,7 +194,7 @@ let hostModules: [Target] = [
     "MartletTestKit",
     [
       "BoardHAL", "BoardHost", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat",
-      "DumpOpening", "DumpRing", "LinkProtocol", crypto,
+      "DumpOpening", "DumpRing", "LinkProtocol", "SealingVectors", crypto,
     ]),
   module(
     "MartletBenchKit", ["DumpFormat", "HostBridge", "LinkProtocol", "MartletTestKit", "ServiceAPI"]),
@@ -197,7 +206,9 @@ let deviceTestDependencies: [Target.Dependency] = [
 ]
 
 let testTargets: [Target] = [
-  tests("DumpSealingTests", ["DumpSealing", "MartletTestKit", crypto]),
+  tests(
+    "DumpSealingTests", ["DumpSealing", "MartletTestKit", "SealingVectors", crypto],
+    resources: [.copy("Vectors")]),
   tests("DumpFormatTests", deviceTestDependencies),
   tests("DumpRingTests", deviceTestDependencies + ["DumpSealing", crypto]),
   tests("LinkProtocolTests", deviceTestDependencies),
@@ -245,7 +256,7 @@ let deviceTests: Set = [
 ]
 let isDeviceOnly = hosted && chosenTests.map { deviceTests.isSuperset(of: $0) } ?? false
 let kitModules = hostModules.filter {
-  ["BoardHost", "DumpAnalysis", "DumpOpening", "MartletTestKit"].contains($0.name)
+  ["BoardHost", "DumpAnalysis", "DumpOpening", "MartletTestKit", "SealingVectors"].contains($0.name)
 }
 
 // MARK: - The package

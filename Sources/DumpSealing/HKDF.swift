@@ -4,9 +4,9 @@ import CBearSSL
 
 /// HKDF-SHA256 (RFC 5869). BearSSL's own runs extract and expand in one go; HPKE expands what it
 /// extracted several times, and later.
-package enum HKDF {
+enum HKDF {
   /// Bytes of a pseudorandom key and of a block of output, SHA-256's digest.
-  package static let size = 32
+  static let size = 32
 
   /// HKDF-Extract of bytes that the caller feeds.
   ///
@@ -15,7 +15,7 @@ package enum HKDF {
   ///   - key: takes the pseudorandom key, 32 bytes; may be where `salt` is.
   ///   - feed: feeds the input keying material.
   @inline(__always)
-  package static func extract(
+  static func extract(
     salt: UnsafeRawBufferPointer, _ key: UnsafeMutableRawPointer,
     feed: (inout martlet_hmac) -> Void
   ) {
@@ -33,7 +33,7 @@ package enum HKDF {
   ///   - count: 1 to 255 * 32, more than which RFC 5869 does not define; nothing is stored then.
   ///   - info: feeds the context and application specific information, once for each 32 bytes.
   @inline(__always)
-  package static func expand(
+  static func expand(
     _ key: UnsafeRawPointer, _ out: UnsafeMutableRawPointer, count: Int,
     info: (inout martlet_hmac) -> Void
   ) {

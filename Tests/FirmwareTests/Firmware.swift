@@ -7,17 +7,20 @@ import MartletTestKit
 
 /// Finds and reads the demo's ELF file. Every test asks here, so that a missing one fails them all.
 enum Firmware {
-  /// `MARTLET_FIRMWARE`, or where the build leaves the demo below the package's folder.
-  static func url() throws -> URL {
-    if let named = ProcessInfo.processInfo.environment["MARTLET_FIRMWARE"] {
+  /// Where the build leaves a product below the package's folder; for the demo, `MARTLET_FIRMWARE`
+  /// before that.
+  static func url(_ product: String = "DemoApp") throws -> URL {
+    if product == "DemoApp",
+      let named = ProcessInfo.processInfo.environment["MARTLET_FIRMWARE"]
+    {
       return try existing([URL(fileURLWithPath: named)])
     }
     let package = URL(fileURLWithPath: #filePath)
       .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     let build = package.appendingPathComponent(".build-ast1030-evb")
     return try existing([
-      build.appendingPathComponent("DemoApp.elf"),
-      build.appendingPathComponent("armv7em-none-none-eabi/release/DemoApp"),
+      build.appendingPathComponent("\(product).elf"),
+      build.appendingPathComponent("armv7em-none-none-eabi/release/\(product)"),
     ])
   }
 
@@ -30,18 +33,18 @@ enum Firmware {
     if let newest = found.max(by: { $0.1 < $1.1 }) { return newest.0 }
     throw ProcessFailure(
       .missing, "no firmware at \(places.map(\.path).joined(separator: " or "))",
-      remedy: "Run `make firmware` first, or name the ELF file in MARTLET_FIRMWARE")
+      remedy: "Run `make firmware vectors` first, or name the ELF file in MARTLET_FIRMWARE")
   }
 
   static func image() throws -> ELFImage { try ELFImage(contentsOf: url()) }
 
   /// A board of its own with blank flash, for the length of `body`, on a thread that may block.
   static func withBoard<Result: Sendable>(
-    _ body: @escaping @Sendable (QEMUBoard) throws -> Result
+    running product: String = "DemoApp", _ body: @escaping @Sendable (QEMUBoard) throws -> Result
   ) async throws -> Result {
     try await onThread {
       try TemporaryDirectory.with { folder in
-        let board = try QEMUBoard(firmware: try url(), in: folder)
+        let board = try QEMUBoard(firmware: try url(product), in: folder)
         defer { board.kill() }
         return try body(board)
       }
