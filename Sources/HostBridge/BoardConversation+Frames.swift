@@ -19,8 +19,9 @@ extension BoardConversation {
       case .count: receiveCount(frame, now: now)
       case .refused: receive(try Refused(decoding: frame.payload), frame.sequence, now: now)
       // Our own frames, echoed by a console that echoes; or a newer board's.
-      case .identity, .who, .welcome, .lease, .next, .fetch, .receipt, .go, .tally, .provision, nil:
-        break
+      case .who, .welcome, .lease, .next, .fetch, .receipt, .go, .tally, .provision, nil: break
+      // The answer to another host's question.
+      case .identity: break
       }
     } catch {
       warn("the board sent a frame of type \(frame.type) that cannot be read: \(error)")
@@ -59,6 +60,7 @@ extension BoardConversation {
   }
 
   private func adopt(_ new: Hello) {
+    if hello?.deviceID != new.deviceID || hello?.bootCount != new.bootCount { heldLease = nil }
     if hello?.deviceID != new.deviceID {
       // A bridge that just began, a line that was away, or another board on it.
       if deviceID != new.deviceID.text { countedBoot = nil }

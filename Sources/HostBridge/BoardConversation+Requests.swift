@@ -16,7 +16,9 @@ extension BoardConversation {
     let sequence = requests.nextSequence()
     let frame = hostFrame(type, sequence: sequence, payload: payload)
     requests.add(
-      PendingRequest(type: type, key: key, frame: frame, wait: requestWait, now: now),
+      PendingRequest(
+        type: type, key: key, frame: frame,
+        wait: type == .lease ? PendingRequest.thinkingTime : requestWait, now: now),
       sequence: sequence)
     send(frame, now: now)
   }
@@ -30,7 +32,9 @@ extension BoardConversation {
 
   /// Learns from an answer how long one takes. Which of several questions it answers is not known.
   func noteTrip(_ sequence: UInt8, now: Duration) {
-    guard let request = requests.pending[sequence], request.attempts == 1 else { return }
+    // For a lease the board computes longer than the line takes.
+    guard let request = requests.pending[sequence], request.attempts == 1, request.type != .lease
+    else { return }
     trip = max(now - request.firstSent, (trip ?? .zero) * 7 / 8)
   }
 

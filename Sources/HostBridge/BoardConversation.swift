@@ -44,6 +44,8 @@ public final class BoardConversation {
     case idle
     /// The service is asked on behalf of this nonce.
     case asked(nonce: [UInt8])
+    /// It came, and waits until the board, which has one that is valid, has time for it.
+    case held([UInt8])
     /// LEASE is out.
     case sent(allowed: Bool)
   }
@@ -76,6 +78,10 @@ public final class BoardConversation {
   var counts: [CrashCount] = []
   /// The boot whose counts were read.
   var countedBoot: UInt32?
+  /// What the board was told by the last lease that it took in this boot and over this connection.
+  var heldLease: LeaseContent?
+  /// What the lease says that is out.
+  var offeredLease: LeaseContent?
   /// Leases of this visit that the board turned down for their nonce.
   var staleLeases = 0
   /// This visit ends without the service's word on consent.
@@ -123,6 +129,7 @@ public final class BoardConversation {
     lane = .idle
     nextPoll = nil
     hello = nil
+    heldLease = nil
     say(console.flush())
     return takeActions()
   }

@@ -48,22 +48,8 @@ extension BoardSession {
           Array(answer.lease), nonce: wish.nonce, allowed: answer.allowed, now: parts.clock.now))
     } catch {
       if Task.isCancelled { return }
-      let words = Self.words(for: error, device: wish.device)
-      logLease(words, level: .warning)
-      emit(.leaseFailed) { $0.reason = words }
+      noteMissing(error, device: wish.device)
       perform(conversation.leaseUnavailable(nonce: wish.nonce, now: parts.clock.now))
-    }
-  }
-
-  private static func words(for failure: ServiceFailure, device: String) -> String {
-    switch (failure.status, failure.code) {
-    case (404, _):
-      "the service does not know this device: claim it with: martlet device claim --device "
-        + device
-    case (409, "DeviceNotProvisioned"):
-      "the service does not know this device's key, so it signs no lease for it: register it with: "
-        + "martlet-bridge provision"
-    default: "no lease: \(failure)"
     }
   }
 
@@ -81,33 +67,16 @@ extension BoardSession {
     }
   }
 
-  func note(_ status: LeaseStatus, isAllowed: Bool) {
-    let reason: String? =
-      switch (status.refusal, status.state, isAllowed) {
-      case (.accepted, .allowed, true), (.accepted, .denied, false): nil
-      case (.accepted, let state, _):
-        "the board says that it took the lease, but its state is \(state)"
-      case (let refusal, _, _): "the board did not accept the lease: \(refusal)"
-      }
-    emit(reason != nil ? .leaseFailed : isAllowed ? .leaseGranted : .leaseDenied) {
-      $0.leaseState = "\(status.state)"
-      $0.leaseSeconds = status.secondsLeft
-      $0.reason = reason
-    }
-    if let reason {
-      logLease(reason, level: .warning)
-    } else if isAllowed {
-      logLease("crash dumps are allowed; the board has its lease", level: .info)
-    } else {
-      logLease("crash dumps are not allowed for this board; it was told", level: .info)
-    }
-  }
-
   // MARK: - Dumps
 
   private func judge(
     _ identity: DumpIdentity, _ prologue: DumpPrologue, _ bytes: [UInt8]
   ) async -> OfferJudgement {
+    // The board's gate and the service's hold the same against it.
+    guard prologue.header.encoding == .sealed else {
+      refuse(identity, prologue, .notSealed, "it is not sealed, and nothing else is forwarded")
+      return .settled(.notWanted)
+    }
     guard consent?.excludes(identity, prologue) != true else {
       refuse(identity, prologue, .noConsent, "its consent was revoked after it was taken")
       return .settled(.notWanted)
@@ -225,17 +194,5 @@ extension BoardSession {
       $0.cause = cause
       $0.reason = reason
     }
-  }
-}
-
-/// What the service said last about consent for a device.
-struct DeviceConsent: Equatable {
-  var device: String
-  var epoch: UInt32
-  var isAllowed: Bool
-
-  /// Whether a dump is known to have no consent.
-  func excludes(_ identity: DumpIdentity, _ prologue: DumpPrologue) -> Bool {
-    device == identity.device && !(isAllowed && epoch == prologue.header.consentEpoch)
   }
 }

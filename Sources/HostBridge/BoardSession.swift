@@ -219,6 +219,8 @@ public actor BoardSession {
       case .console(let text, let began): show(text, began: began)
       case .hello(let hello): note(hello)
       case .leaseWanted(let wish): ask(for: wish)
+      case .notProvisioned: noteUnprovisioned()
+      case .leaseKept(let isAllowed): noteKept(isAllowed: isAllowed)
       case .leaseAnswered(let status, let isAllowed): note(status, isAllowed: isAllowed)
       case .offered(let identity, let prologue, let bytes):
         emit(.dumpOffered, identity, prologue)
@@ -252,8 +254,11 @@ public actor BoardSession {
   }
 
   /// Logs how the lease stands, once for as long as it stands so.
-  func logLease(_ words: String, level: Logger.Level) {
-    log.log(level: words == leaseWords ? .debug : level, "\(words)")
+  ///
+  /// - Parameter again: what is said when it stands so already, at the same level; else it is for debugging.
+  func logLease(_ words: String, again: String? = nil, level: Logger.Level) {
+    let isNews = words != leaseWords
+    log.log(level: isNews || again != nil ? level : .debug, "\(isNews ? words : again ?? words)")
     leaseWords = words
   }
 

@@ -17,7 +17,9 @@ public struct BridgeEvent: Codable, Equatable, Sendable {
     case leaseGranted = "lease.granted"
     /// The service says there is no consent; the board was told.
     case leaseDenied = "lease.denied"
-    /// There is no lease to give: no service, an unknown device, or the board did not accept it.
+    /// The service's word on consent is the one that the board has already.
+    case leaseKept = "lease.kept"
+    /// There is no lease to give, or the board did not accept it; `leaseProblem` says why.
     case leaseFailed = "lease.failed"
     case dumpOffered = "dump.offered"
     /// Durable here; the board is told so after this.
@@ -51,6 +53,8 @@ public struct BridgeEvent: Codable, Equatable, Sendable {
     case spoolFailed
     /// There is no consent for it.
     case noConsent
+    /// Its memory content is not sealed.
+    case notSealed
     /// It was kept for as long as crash data may be.
     case expired
     /// The service has enough of its kind.
@@ -60,6 +64,20 @@ public struct BridgeEvent: Codable, Equatable, Sendable {
     /// The service will never take it.
     case rejected
     case other
+  }
+
+  /// Why a board has no new lease, for programs; `reason` says it in words.
+  public enum LeaseProblem: String, Codable, Sendable {
+    /// The board has no identity.
+    case notProvisioned
+    /// The service does not know the device.
+    case deviceUnknown
+    /// The device is claimed, but its key is not registered.
+    case keyUnknown
+    /// The board did not accept what the service gave.
+    case refused
+    /// The service does not answer, or failed.
+    case noAnswer
   }
 
   public var time: Date
@@ -78,6 +96,7 @@ public struct BridgeEvent: Codable, Equatable, Sendable {
   /// `none`, `allowed`, `denied`, `expired`, `suspended` or `clockFault`.
   public var leaseState: String?
   public var leaseSeconds: UInt32?
+  public var leaseProblem: LeaseProblem?
   public var dumpsWaiting: Int?
   public var uncapturedCrashes: UInt32?
   /// `agent` while the board's boot agent waits, `application` afterwards.

@@ -15,6 +15,10 @@ public enum ConversationAction: Sendable {
   /// Ask the service for a lease; answer with ``BoardConversation/leaseIssued(_:nonce:allowed:now:)``
   /// or ``BoardConversation/leaseUnavailable(nonce:now:)``.
   case leaseWanted(LeaseWish)
+  /// The board was never provisioned, so no lease can be asked for it.
+  case notProvisioned
+  /// The service's word is the one that the board has already; whether it allows dumps.
+  case leaseKept(isAllowed: Bool)
   /// The board took a lease, or did not; whether that lease allows dumps.
   case leaseAnswered(LeaseStatus, isAllowed: Bool)
   /// Look the dump up; answer with ``BoardConversation/judged(_:_:now:)``.

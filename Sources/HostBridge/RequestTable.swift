@@ -15,6 +15,8 @@ struct PendingRequest {
   var attempts = 1
   var deadline: Duration
 
+  /// The wait for an answer that the board computes: two key exchanges, or one and a signature.
+  static let thinkingTime: Duration = .milliseconds(600)
   /// The longest wait for an answer.
   static let longestWait: Duration = .seconds(1)
   /// When a board is taken for silent.

@@ -1,5 +1,6 @@
 // How the spool's database is opened and laid out.
 
+import DumpFormat
 import Foundation
 import GRDB
 
@@ -100,6 +101,17 @@ extension Spool {
           CREATE INDEX dump_waiting ON dump (device, id, state) WHERE state = 0;
           CREATE INDEX dump_gone ON dump (id, state) WHERE NOT (\(isHeld));
           """)
+    }
+    migrator.registerMigration("4: sealed dumps alone") { db in
+      // Of an older bridge. The service would refuse them, and nothing but sealed bodies rests here.
+      let layout = (version: 4, encoding: PrologueLayout.encoding)
+      try db.execute(
+        sql: """
+          UPDATE dump SET state = \(State.purged.rawValue), note = 'it is not sealed', bytes = NULL
+          WHERE \(isHeld) AND (substr(prologue, \(layout.version + 1), 1) <> ?
+            OR substr(prologue, \(layout.encoding + 1), 1) <> ?)
+          """,
+        arguments: [Data([dumpFormatVersion]), Data([DumpEncoding.sealed.rawValue])])
     }
     return migrator
   }

@@ -141,17 +141,6 @@ import Testing
     #expect(lab.run(for: .seconds(1)) { $0.wishes.count == 2 && $0.starts.count == 2 })
   }
 
-  @Test func `the lease is renewed at every poll`() {
-    let lab = Lab(settings: ConversationSettings(pollInterval: .seconds(3)))
-    lab.connect()
-    #expect(lab.run { $0.starts == [.hostSaidGo] })
-    #expect(lab.run(for: .seconds(10)) { $0.wishes.count == 4 })
-    #expect(Set(lab.wishes.map(\.nonce)).count == 4)
-    #expect(lab.leases.allSatisfy { $0.refusal == .accepted })
-    #expect(lab.board.seen.count { $0 == .go } == 1)
-    #expect(lab.board.seen.count { $0 == .welcome } == 1)
-  }
-
   @Test func `a lease for an old nonce is asked for anew`() {
     let lab = Lab()
     lab.consent = .silent

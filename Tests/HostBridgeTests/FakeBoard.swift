@@ -3,12 +3,13 @@
 import ConsentLease
 import DumpFormat
 import LinkProtocol
+import MartletTestKit
 
 @testable import HostBridge
 
 /// The board's end of the line. Feed it bytes, take what it says with ``step()``.
 ///
-/// Its leases are 18 bytes: verdict, 16 bytes of nonce, seconds.
+/// It looks at a lease's nonce alone: the genuine boot agent verifies signatures, where a test has one.
 final class FakeBoard {
   var hello = Hello()
   var dumps: [DumpKey: [UInt8]] = [:]
@@ -27,12 +28,25 @@ final class FakeBoard {
   private(set) var largestData = 0
   /// The application answers only when it polls the agent.
   var isDeaf = false
+  /// What it says of every lease.
+  var refusesLease: LeaseRefusal?
   /// It says that it accepts leases and does not.
   var ignoresLeases = false
   var answersReceipt = DoneStatus.done
   var refusesFetch: RefusalCode?
   /// Runs before a DATA frame goes out.
   var onData: (FakeBoard, Int) -> Void = { _, _ in }
+
+  /// Its identity, once it is provisioned.
+  var identity: SoftwareDevice?
+  /// What it answers to PROVISION instead.
+  var refusesProvision: RefusalCode?
+  /// Its IDENTITY lacks a byte.
+  var cutsIdentity = false
+  /// Runs before it answers a request.
+  var onSeen: (FakeBoard, FrameType) -> Void = { _, _ in }
+  /// The PROVISION payloads that it saw.
+  private(set) var provisions: [[UInt8]] = []
 
   private let inbox = FrameInbox(largestFrame: FrameLimit.initial)
   private var agreedFrame = FrameLimit.initial
@@ -106,6 +120,7 @@ final class FakeBoard {
   private func answer(_ frame: Frame) {
     guard let type = FrameType(rawValue: frame.type) else { return }
     seen.append(type)
+    onSeen(self, type)
     do {
       try answer(type, frame)
     } catch {
@@ -125,6 +140,7 @@ final class FakeBoard {
     case .fetch: try fetch(frame)
     case .receipt: try receipt(frame)
     case .tally: try tally(frame)
+    case .provision: provision(frame)
     case .go:
       started = started ?? .hostSaidGo
       hello.phase = .application
@@ -134,13 +150,15 @@ final class FakeBoard {
   }
 
   private func takeLease(_ lease: [UInt8], _ frame: Frame) {
+    let content = lease.withUnsafeBytes { try? Lease(decoding: $0) }
     var refusal = LeaseRefusal.malformed
-    if lease.count == 18 {
-      refusal = Array(lease[1...16]) == hello.nonce.array ? .accepted : .otherNonce
+    if let content {
+      refusal = LeaseNonce(content.nonce) == hello.nonce ? .accepted : .otherNonce
     }
-    if refusal == .accepted, !ignoresLeases {
-      hello.leaseState = lease[0] == 1 ? .allowed : .denied
-      hello.leaseSeconds = UInt32(lease[17])
+    refusal = refusesLease ?? refusal
+    if let content, refusal == .accepted, !ignoresLeases {
+      hello.leaseState = content.isAllowed ? .allowed : .denied
+      hello.leaseSeconds = content.lifetime
       freshNonce()
     }
     let status = LeaseStatus(
@@ -221,6 +239,22 @@ final class FakeBoard {
     say(.count, frame.sequence) { [count] in count.append(to: &$0) }
   }
 
+  private func provision(_ frame: Frame) {
+    let request = Array(frame.payload)
+    provisions.append(request)
+    if let refusesProvision { return refuse(frame, refusesProvision) }
+    let identity = identity ?? SoftwareDevice(seed: 77)
+    guard let answer = identity.identity(answering: request) else {
+      return refuse(frame, .malformed)
+    }
+    self.identity = identity
+    identity.device.id.withUnsafeBytes {
+      if let base = $0.baseAddress { hello.deviceID = DeviceID(at: base) }
+    }
+    let said = answer.dropLast(cutsIdentity ? 1 : 0)
+    say(.identity, frame.sequence) { writer in said.withUnsafeBytes { writer.append($0) } }
+  }
+
   private func refuse(_ frame: Frame, _ code: RefusalCode) {
     say(.refused, frame.sequence) { Refused(request: frame.type, code: code).append(to: &$0) }
   }
@@ -234,5 +268,12 @@ final class FakeBoard {
         payload(&frame)
         count = frame.finish() ?? 0
       })
+  }
+}
+
+extension LeaseNonce {
+  init(_ bytes: InlineArray<16, UInt8>) {
+    self.init()
+    self.bytes = bytes
   }
 }

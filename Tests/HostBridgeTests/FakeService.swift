@@ -1,6 +1,7 @@
 // A service that answers what the test tells it to.
 
 import Foundation
+import MartletTestKit
 import ServiceAPI
 import Synchronization
 
@@ -37,6 +38,7 @@ final class FakeService: ServiceClient {
   }
 
   private let state = Mutex(State())
+  private let authority = LeaseAuthority()
   private let onUpload: @Sendable (DumpIdentity) -> Void
 
   init(onUpload: @escaping @Sendable (DumpIdentity) -> Void = { _ in }) { self.onUpload = onUpload }
@@ -62,7 +64,11 @@ final class FakeService: ServiceClient {
     if let failure { throw failure }
     return LeaseAnswer(
       allowed: isAllowed, epoch: epoch, lifetimeSeconds: isAllowed ? 200 : 0,
-      lease: Data([isAllowed ? 1 : 0] + request.nonce + [200]))
+      lease: Data(
+        authority.lease(
+          authority.terms(
+            device: bytes(ofHex: device), nonce: [UInt8](request.nonce), allowed: isAllowed,
+            epoch: epoch, lifetime: 200))))
   }
 
   func offer(device: String, _ request: OfferRequest) async throws(ServiceFailure) -> OfferAnswer {

@@ -15,6 +15,14 @@ final class Lab {
   let board: FakeBoard
   let conversation: BoardConversation
   var consent = Consent.allowed
+  var authority = LeaseAuthority()
+  /// What the leases say.
+  var epoch: UInt32 = 1
+  var lifetime: UInt32 = 200
+  var dumpsPerFingerprint: UInt8 = 3
+  var knownFingerprints: [UInt32] = []
+  /// What becomes of a lease's bytes on the way here.
+  var mangle: ([UInt8]) -> [UInt8] = { $0 }
   /// How the test's spool judges offers and complete dumps.
   var judge: (DumpIdentity) -> OfferJudgement = { _ in .wanted }
   var store: (DumpIdentity) -> ReceiptVerdict = { _ in .stored }
@@ -37,6 +45,9 @@ final class Lab {
   private(set) var consolePieces: [[UInt8]] = []
   private(set) var hellos = 0
   private(set) var leases: [LeaseStatus] = []
+  /// Times that the board was spared a lease because it has it already.
+  private(set) var leasesKept = 0
+  private(set) var unprovisioned = 0
   private(set) var starts: [StartReason] = []
   private(set) var hostBytes = 0
   var toBoard: FaultyLink
@@ -63,8 +74,10 @@ final class Lab {
   }
 
   func answerLease(_ wish: LeaseWish, allowed: Bool) {
-    let lease = [allowed ? 1 : 0] + wish.nonce + [200]
-    perform(conversation.leaseIssued(lease, nonce: wish.nonce, allowed: allowed, now: now))
+    let lease = authority.lease(
+      for: wish, allowed: allowed, epoch: epoch, lifetime: lifetime,
+      dumpsPerFingerprint: dumpsPerFingerprint, knownFingerprints: knownFingerprints)
+    perform(conversation.leaseIssued(mangle(lease), nonce: wish.nonce, allowed: allowed, now: now))
   }
 
   func failLease(_ wish: LeaseWish) {
@@ -128,6 +141,8 @@ final class Lab {
         case .silent: break
         }
       case .leaseAnswered(let status, _): leases.append(status)
+      case .leaseKept: leasesKept += 1
+      case .notProvisioned: unprovisioned += 1
       case .offered(let identity, _, _):
         perform(conversation.judged(identity, judge(identity), now: now))
       case .complete(let identity, _, let bytes):
@@ -146,12 +161,44 @@ final class Lab {
   }
 }
 
-/// A dump of about `size` bytes whose content depends on its key alone.
+/// A dump of about `size` bytes whose content depends on its key alone. To a bridge the body of a sealed
+/// dump is noise, and so is this one's.
 func sampleDump(_ key: DumpKey, size: Int = 5_000) -> [UInt8] {
   var generator = SeededGenerator(seed: UInt64(key.bootCount) << 32 | UInt64(key.sequence))
   var builder = DumpBuilder(key: key)
-  builder.addMemory(at: 0x2000_0000, role: .interruptedStack, generator.bytes(size))
-  return builder.build()
+  builder.seal(noise: generator.bytes(size))
+  return builder.build(withEnd: false)
+}
+
+extension DumpBuilder {
+  /// Makes it a dump that looks sealed.
+  mutating func seal(noise: [UInt8]) {
+    header.encoding = .sealed
+    body = noise
+  }
+}
+
+extension LeaseAuthority {
+  /// A lease as the service issues it for a wish.
+  func lease(
+    for wish: LeaseWish, allowed: Bool = true, epoch: UInt32 = 1,
+    lifetime: UInt32 = LeaseAuthority.longestLifetime, dumpsPerFingerprint: UInt8 = 3,
+    knownFingerprints: [UInt32] = []
+  ) -> [UInt8] {
+    lease(
+      terms(
+        device: bytes(ofHex: wish.device), nonce: wish.nonce, allowed: allowed, epoch: epoch,
+        lifetime: lifetime, dumpsPerFingerprint: dumpsPerFingerprint,
+        knownFingerprints: knownFingerprints))
+  }
+}
+
+/// The bytes that hex digits stand for.
+func bytes(ofHex digits: String) -> [UInt8] {
+  let digits = digits.compactMap { $0.hexDigitValue }
+  return stride(from: 0, to: digits.count - 1, by: 2).map {
+    UInt8(digits[$0] << 4 | digits[$0 + 1])
+  }
 }
 
 func key(_ bootCount: UInt32, _ sequence: UInt32) -> DumpKey {

@@ -144,8 +144,8 @@ struct Sample: Sendable {
     var builder = DumpBuilder(key: key)
     builder.header.consentEpoch = epoch
     builder.header.fingerprint = Fingerprint(rawValue: UInt64(fingerprint))
-    builder.addMemory(at: 0x2000_0000, role: .interruptedStack, generator.bytes(size))
-    bytes = builder.build()
+    builder.seal(noise: generator.bytes(size))
+    bytes = builder.build(withEnd: false)
   }
 }
 

@@ -22,12 +22,12 @@ private final class Desk {
   static let storingTime: UInt64 = 10_000
 
   let board: EmulatedBoard
+  private let authority = LeaseAuthority()
   private let conversation = BoardConversation()
   private(set) var agent: BootAgent?
   private(set) var spooled: [Int] = []
   private(set) var wentAt: UInt64?
   private(set) var warnings: [String] = []
-  private var hello: Hello?
   private var storing: (identity: DumpIdentity, until: UInt64)?
   /// Time of the boots before this one, so that the bridge's time goes on.
   private var past: UInt64 = 0
@@ -38,6 +38,7 @@ private final class Desk {
     configuration.flash.ringSize = Self.ringSize
     configuration.toHostCapacity = 1 << 16
     board = try EmulatedBoard(configuration)
+    #expect(board.provision(by: authority))
     board.setBaud(3_000_000, fifo: 16)
     board.setFlashTakesTime(true)
     // A turn of the agent that has nothing to do reads the clock some times.
@@ -87,24 +88,17 @@ private final class Desk {
       case .send(let bytes):
         if bytes.count > 3, bytes[3] == FrameType.go.rawValue { wentAt = wentAt ?? board.clock }
         board.send(bytes)
-      case .hello(let hello): self.hello = hello
       case .leaseWanted(let wish):
-        guard let hello else { continue }
-        let lease = Lease(
-          isAllowed: true, dumpsPerFingerprint: 3, nonce: hello.nonce.bytes, epoch: 1,
-          lifetime: Lease.longestLifetime,
-          deviceID: hello.deviceID.bytes)
-        var bytes = [UInt8](repeating: 0, count: lease.encodedSize)
-        bytes.withUnsafeMutableBytes { if let base = $0.baseAddress { lease.encode(to: base) } }
-        perform(
-          conversation.leaseIssued(bytes, nonce: wish.nonce, allowed: true, now: now))
+        let lease = authority.lease(for: wish)
+        perform(conversation.leaseIssued(lease, nonce: wish.nonce, allowed: true, now: now))
       case .offered(let identity, _, _):
         perform(conversation.judged(identity, .wanted, now: now))
       case .complete(let identity, _, let bytes):
         spooled.append(bytes.count)
         storing = (identity, board.clock + Self.storingTime)
       case .warning(let text): warnings.append(text)
-      case .console, .leaseAnswered, .uploadAwaited, .counted, .starting: break
+      case .notProvisioned: warnings.append("not provisioned")
+      case .console, .hello, .leaseAnswered, .leaseKept, .uploadAwaited, .counted, .starting: break
       }
     }
   }

@@ -136,18 +136,23 @@ import Testing
     #expect(bench.status.attention.map(\.code) == ["boardSilent"])
   }
 
-  @Test func `an unknown device is told how to be claimed`() {
+  @Test(arguments: [
+    (BridgeEvent.LeaseProblem.deviceUnknown, "deviceUnknown"),
+    (.notProvisioned, "boardNotProvisioned"), (.keyUnknown, "deviceKeyUnknown"),
+    (.refused, "leaseFails"), (.noAnswer, "leaseFails"),
+  ])
+  func `a board that gets no lease needs attention, and says what to do`(
+    problem: BridgeEvent.LeaseProblem, code: String
+  ) {
     let bench = Bench("unix:/a")
     bench.connect()
     bench.tell(.leaseFailed) {
-      $0.reason = "the service does not know this device: claim it with: martlet device claim"
+      $0.reason = "this is what to do"
+      $0.leaseProblem = problem
     }
-    #expect(bench.status.attention.map(\.code) == ["deviceUnknown"])
-    #expect(bench.status.text.contains("martlet device claim"))
-    bench.tell(.leaseGranted) {
-      $0.leaseState = "allowed"
-      $0.leaseSeconds = 100
-    }
+    #expect(bench.status.attention.map(\.code) == [code])
+    #expect(bench.status.text.contains("this is what to do"))
+    bench.tell(.leaseKept)
     #expect(bench.status.attention == [])
   }
 

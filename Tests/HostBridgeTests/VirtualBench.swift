@@ -1,11 +1,11 @@
 // The genuine boot agent and the genuine conversation on one line, in virtual time.
 
 import BoardHAL
-import BootAgent
 import DumpFormat
 import DumpRing
 import MartletTestKit
 
+@testable import BootAgent
 @testable import HostBridge
 
 /// An emulated board with the boot agent on it, a ``PacedLink``, and a ``VirtualBridge`` at its end.
@@ -16,10 +16,13 @@ final class VirtualBench {
   let slotSize: UInt32
   private var agent: BootAgent?
 
-  /// - Parameter slots: of the ring; the smallest flash that holds them.
+  /// - Parameters:
+  ///   - slots: of the ring; the smallest flash that holds them.
+  ///   - isProvisioned: whether the board has an identity that trusts the bridge's authority.
   init(
     _ settings: PacedLink.Settings = PacedLink.Settings(), slotSize: UInt32 = 32 << 10,
-    slots: UInt32 = 16, conversation: ConversationSettings = ConversationSettings()
+    slots: UInt32 = 16, conversation: ConversationSettings = ConversationSettings(),
+    isProvisioned: Bool = true
   ) throws {
     var configuration = EmulatedBoard.Configuration(seed: settings.seed)
     let state: UInt32 = 5 * 4096
@@ -31,6 +34,9 @@ final class VirtualBench {
     bridge = VirtualBridge(link: link, settings: conversation)
     self.slotSize = slotSize
     link.host = bridge
+    guard !isProvisioned || board.provision(by: bridge.authority) else {
+      throw Failure(words: "the board takes no identity")
+    }
   }
 
   /// Puts dumps into the ring as crashes would have.
@@ -91,5 +97,18 @@ final class VirtualBench {
       if board.state == .running, agent?.hasDumps == false { return true }
     }
     return false
+  }
+}
+
+extension EmulatedBoard {
+  /// Gives a board that is off an identity, as PROVISION does. Returns whether it has one.
+  func provision(by authority: LeaseAuthority) -> Bool {
+    restart()
+    defer { powerCycle() }
+    return run {
+      authority.signingKeyBytes.withUnsafeBytes { key in
+        key.baseAddress.flatMap { StoredIdentity.make(trusting: $0) } != nil
+      }
+    }
   }
 }

@@ -12,6 +12,8 @@ final class VirtualBridge: LinkHost {
   let link: PacedLink
   private(set) var conversation: BoardConversation
   private let settings: ConversationSettings
+  /// Whose leases the service of the test gives.
+  let authority = LeaseAuthority()
   /// How long the service thinks; `nil`: it never answers.
   var serviceTime: Duration? = .milliseconds(20)
   /// How long storing takes; the disk takes one dump at a time.
@@ -22,6 +24,8 @@ final class VirtualBridge: LinkHost {
   fileprivate(set) var stored: [DumpIdentity] = []
   private(set) var starts: [StartReason] = []
   private(set) var warnings: [String] = []
+  private(set) var leases: [LeaseStatus] = []
+  private(set) var devices: Set<String> = []
   /// Bytes that were on the line, both ways, when the application started.
   private(set) var bytesAtStart: Int?
   /// When a request or an answer of a type was first and last seen here.
@@ -101,7 +105,10 @@ final class VirtualBridge: LinkHost {
         starts.append(reason)
         bytesAtStart = link.bytesToHost + link.bytesToBoard
       case .warning(let words): warnings.append(words)
-      case .uploadAwaited, .counted, .console, .hello, .leaseAnswered: break
+      case .notProvisioned: warnings.append("not provisioned")
+      case .leaseAnswered(let status, _): leases.append(status)
+      case .hello(let hello): devices.insert(hello.deviceID.text)
+      case .uploadAwaited, .counted, .console, .leaseKept: break
       }
     }
   }
@@ -111,7 +118,8 @@ final class VirtualBridge: LinkHost {
     later(serviceTime) {
       $0.perform(
         $0.conversation.leaseIssued(
-          lease(for: wish), nonce: wish.nonce, allowed: true, now: $0.link.now))
+          $0.authority.lease(for: wish, dumpsPerFingerprint: 64), nonce: wish.nonce, allowed: true,
+          now: $0.link.now))
     }
   }
 
@@ -142,23 +150,5 @@ extension VirtualBridge {
     guard spool[identity] == nil else { return }
     spool[identity] = bytes
     stored.append(identity)
-  }
-}
-
-/// The lease that the service issues for a wish: 48 hours, whatever the board holds.
-private func lease(for wish: LeaseWish) -> [UInt8] {
-  var device = InlineArray<64, UInt8>(repeating: 0)
-  let digits = Array(wish.device.utf8)
-  for i in 0..<64 {
-    device[i] = UInt8(String(decoding: digits[2 * i..<2 * i + 2], as: UTF8.self), radix: 16) ?? 0
-  }
-  var nonce = InlineArray<16, UInt8>(repeating: 0)
-  for i in 0..<16 { nonce[i] = wish.nonce[i] }
-  let lease = Lease(
-    isAllowed: true, dumpsPerFingerprint: 64, nonce: nonce, epoch: 1,
-    lifetime: Lease.longestLifetime, deviceID: device)
-  return [UInt8](unsafeUninitializedCapacity: lease.encodedSize) { buffer, count in
-    if let start = UnsafeMutableRawPointer(buffer.baseAddress) { lease.encode(to: start) }
-    count = lease.encodedSize
   }
 }

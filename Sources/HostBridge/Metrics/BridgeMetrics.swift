@@ -62,7 +62,7 @@ extension BridgeMetrics.Counters {
     case .console:
       count(\.consoleLines, event.text?.utf8.count { $0 == UInt8(ascii: "\n") } ?? 0, event)
     case .boardDisconnected, .boardUnavailable, .boardHello, .boardStarting, .leaseGranted,
-      .leaseDenied, .leaseFailed, .crashCounted, .countsUploaded, .countsRefused:
+      .leaseDenied, .leaseKept, .leaseFailed, .crashCounted, .countsUploaded, .countsRefused:
       break
     }
   }

@@ -133,16 +133,19 @@ extension BridgeStatus {
   private func attentionForLease(of board: Board) -> [Attention] {
     guard let lease = board.lease else { return [] }
     if let problem = lease.problem {
-      let isUnknown = problem.contains("does not know this device")
+      let code =
+        switch lease.cause {
+        case .notProvisioned: "boardNotProvisioned"
+        case .deviceUnknown: "deviceUnknown"
+        case .keyUnknown: "deviceKeyUnknown"
+        case .refused, .noAnswer, nil: "leaseFails"
+        }
       return [
         Attention(
-          code: isUnknown ? "deviceUnknown" : "leaseFails", board: board.address,
-          message: problem,
-          remedy: isUnknown
-            ? "No crash of it is kept until then."
-            : lease.state == "allowed"
-              ? "Its present lease holds for \(Words.duration(lease.secondsLeft ?? 0))."
-              : "No crash of it is kept until it has a lease.")
+          code: code, board: board.address, message: problem,
+          remedy: lease.state == "allowed"
+            ? "Its present lease holds for \(Words.duration(lease.secondsLeft ?? 0))."
+            : "No crash of it is kept until it has a lease.")
       ]
     }
     switch lease.state {

@@ -74,6 +74,8 @@ public struct BridgeStatus: Codable, Equatable, Sendable {
     public var secondsLeft: Double?
     /// Why there is no newer one.
     public var problem: String?
+    /// The same for programs.
+    public var cause: BridgeEvent.LeaseProblem?
   }
 
   /// A dump on its way from the board.

@@ -44,7 +44,7 @@ extension StatusBoard.BoardRecord {
       shown.problem = event.reason.map { String($0.prefix(StatusBoard.longestText)) }
     case .boardHello: takeHello(event, now: now)
     case .boardStarting: shown.phase = "application"
-    case .leaseGranted, .leaseDenied, .leaseFailed: takeLease(event, now: now)
+    case .leaseGranted, .leaseDenied, .leaseKept, .leaseFailed: takeLease(event, now: now)
     case .dumpOffered: note(event, "offered")
     case .dumpSpooled:
       note(event, "spooled")
@@ -86,14 +86,17 @@ extension StatusBoard.BoardRecord {
     if event.event == .leaseFailed {
       shown.lease = shown.lease ?? .init(state: "none")
       shown.lease?.problem = reason
+      shown.lease?.cause = event.leaseProblem
       complain(reason, event)
     } else {
       shown.lease?.problem = nil
+      shown.lease?.cause = nil
     }
   }
 
   private mutating func setLease(_ state: String, _ seconds: UInt32?, now: Duration) {
-    shown.lease = .init(state: state, secondsLeft: nil, problem: shown.lease?.problem)
+    shown.lease = .init(
+      state: state, problem: shown.lease?.problem, cause: shown.lease?.cause)
     leaseSeconds = state == "allowed" ? seconds : nil
     leaseToldAt = now
   }
