@@ -183,7 +183,9 @@ let hostModules: [Target] = [
       nioCore, nioHTTP,
     ]),
   module("GDBSession", ["DumpAnalysis", "DumpFormat", subprocess]),
-  program("martlet-bridge", ["HostBridge", "SerialLink", argumentParser, lifecycle, logging]),
+  program(
+    "martlet-bridge",
+    ["HostBridge", "SerialLink", "ServiceAPI", argumentParser, lifecycle, logging]),
   program(
     "martlet-service", ["CrashService", argumentParser, hummingbird, lifecycle, logging, nioCore]),
   program(

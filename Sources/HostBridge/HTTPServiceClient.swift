@@ -92,13 +92,19 @@ public struct HTTPServiceClient: ServiceClient {
   private func post<Answer: Decodable>(
     _ request: some Encodable, to path: String
   ) async throws(ServiceFailure) -> Answer {
+    try await send(.POST, request, to: path)
+  }
+
+  func send<Answer: Decodable>(
+    _ method: HTTPMethod, _ request: some Encodable, to path: String
+  ) async throws(ServiceFailure) -> Answer {
     let body: Data
     do {
       body = try JSONEncoder().encode(request)
     } catch {
       throw ServiceFailure(status: nil, code: "NotEncodable", message: "\(error)")
     }
-    return try await call(.POST, path, type: "application/json", ByteBuffer(bytes: body))
+    return try await call(method, path, type: "application/json", ByteBuffer(bytes: body))
   }
 
   /// Every call to the service goes through here.

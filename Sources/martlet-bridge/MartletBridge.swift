@@ -10,7 +10,7 @@ struct MartletBridge: AsyncParsableCommand {
     commandName: "martlet-bridge",
     abstract: "Takes crash dumps from boards on the bench to the Martlet service.",
     version: BridgeVersion.current,
-    subcommands: [Run.self, Status.self, Devices.self, PrintUdevRules.self])
+    subcommands: [Run.self, Provision.self, Status.self, Devices.self, PrintUdevRules.self])
 
   static func main() async {
     do {
