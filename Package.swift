@@ -179,8 +179,8 @@ let hostModules: [Target] = [
   module(
     "CrashService",
     [
-      "ConsentLease", "DumpAnalysis", "DumpFormat", "ServiceAPI", grdb, hummingbird, logging,
-      nioCore, nioHTTP,
+      "ConsentLease", "DumpAnalysis", "DumpFormat", "DumpOpening", "ServiceAPI", crypto, grdb,
+      hummingbird, logging, nioCore, nioHTTP,
     ]),
   module("GDBSession", ["DumpAnalysis", "DumpFormat", subprocess]),
   program(
@@ -231,7 +231,10 @@ let testTargets: [Target] = [
     ]),
   tests(
     "CrashServiceTests",
-    ["CrashService", "DumpFormat", "MartletTestKit", "ServiceAPI", grdb, hummingbirdTesting]),
+    [
+      "CrashService", "DumpFormat", "DumpOpening", "MartletTestKit", "ServiceAPI", crypto, grdb,
+      hummingbirdTesting, logging,
+    ]),
   tests(
     "FirmwareTests",
     [

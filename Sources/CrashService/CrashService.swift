@@ -10,13 +10,15 @@ import ServiceAPI
 ///
 /// Management data lies in `martlet.sqlite`, dumps in one store per region beside it. A dump is
 /// acknowledged when it is on disk, and never stored unless its device's group gives consent at that
-/// moment.
+/// moment. Every secret, and what is in the dumps, is encrypted under a master key that no store holds
+/// (docs/service-keys.md).
 public final class CrashService: Sendable {
   /// The largest page of any list.
   static let pageSize = 100
 
   let management: any ManagementStore
   let dumps: DumpStores
+  let limits: ServiceLimits
   let now: @Sendable () -> Date
   let logger: Logger
   private let lock: FolderLock
@@ -24,10 +26,13 @@ public final class CrashService: Sendable {
   /// Opens the stores in a folder, and makes what is missing.
   /// - Parameters:
   ///   - dataFolder: made when it does not exist. One service at a time may use it.
+  ///   - masterKey: always the same for one data folder.
+  ///   - limits: how many dumps of one kind are enough.
   ///   - now: the clock for every date the service stores or shows.
   /// - Throws: ``ServiceStartFailure``.
   public init(
-    dataFolder: URL, now: @escaping @Sendable () -> Date = { Date() },
+    dataFolder: URL, masterKey: MasterKey, limits: ServiceLimits = ServiceLimits(),
+    now: @escaping @Sendable () -> Date = { Date() },
     logger: Logger = Logger(label: "martlet-service")
   ) throws {
     do {
@@ -42,17 +47,26 @@ public final class CrashService: Sendable {
     lock = try FolderLock(dataFolder)
     do {
       management = try SQLiteManagementStore(
-        at: dataFolder.appendingPathComponent("martlet.sqlite"), now: now)
+        at: dataFolder.appendingPathComponent("martlet.sqlite"), masterKey: masterKey, now: now)
       dumps = DumpStores(
-        eu: try SQLiteDumpStore(region: .eu, in: dataFolder),
-        usEast: try SQLiteDumpStore(region: .usEast, in: dataFolder),
-        usWest: try SQLiteDumpStore(region: .usWest, in: dataFolder))
+        eu: try SQLiteDumpStore(region: .eu, in: dataFolder, masterKey: masterKey),
+        usEast: try SQLiteDumpStore(region: .usEast, in: dataFolder, masterKey: masterKey),
+        usWest: try SQLiteDumpStore(region: .usWest, in: dataFolder, masterKey: masterKey))
+    } catch is SecretUnreadable {
+      throw ServiceStartFailure(
+        code: .wrongMasterKey,
+        message: "The data folder \(dataFolder.path) was made with another master key than the one "
+          + "given",
+        remedy:
+          "Start with that key (--master-key-file or \(MasterKeySource.variable)); without it "
+          + "nobody can read what is in the folder")
     } catch {
       throw ServiceStartFailure(
         code: .storeDamaged,
         message: "A store in the data folder \(dataFolder.path) cannot be opened: \(error)",
         remedy: "Check the disk and its free space, or choose another folder with --data")
     }
+    self.limits = limits
     self.now = now
     self.logger = logger
   }
@@ -76,7 +90,10 @@ public final class CrashService: Sendable {
     DeviceGroupRoutes(service: self).add(to: router)
     DeviceRoutes(service: self).add(to: router)
     OperationRoutes(service: self).add(to: router)
+    ProvisioningRoutes(service: self).add(to: router)
     LeaseRoutes(service: self).add(to: router)
+    ConsentRoutes(service: self).add(to: router)
+    OfferRoutes(service: self).add(to: router)
     IngestRoutes(service: self).add(to: router)
     CountRoutes(service: self).add(to: router)
     DumpRoutes(service: self).add(to: router)

@@ -56,6 +56,11 @@ struct ErrorMiddleware<Context: RequestContext>: RouterMiddleware {
         .serviceUnavailable, code: "StorageUnavailable",
         message: "The service cannot reach its storage now. Nothing was changed; try again.",
         retryAfter: 5)
+    case let error as SecretUnreadable:
+      context.logger.critical("a stored secret cannot be read", metadata: ["name": "\(error.name)"])
+      return ServiceFailure(
+        .internalServerError, code: "StorageDamaged",
+        message: "What the service stored cannot be decrypted: it was changed on the disk.")
     default:
       context.logger.error("unexpected error", metadata: ["type": "\(type(of: error))"])
       return ServiceFailure(

@@ -62,6 +62,23 @@ extension ServiceFailure {
       target: group)
   }
 
+  static func unclaimed(_ device: DeviceID) -> ServiceFailure {
+    ServiceFailure(
+      .forbidden, code: "ConsentNotGiven",
+      message:
+        "The device is not claimed into any catalog, so nobody consents to the collection of "
+        + "its crash dumps. Nothing was stored.",
+      target: device.text)
+  }
+
+  static func otherConsent(of dump: UInt32, current: UInt32) -> ServiceFailure {
+    ServiceFailure(
+      .forbidden, code: "ConsentOver",
+      message: "The dump was taken under consent epoch \(dump), which is not the current one, "
+        + "\(current). Nothing was stored; purge the dump.",
+      target: "consentEpoch")
+  }
+
   static func tooLarge(limit: Int) -> ServiceFailure {
     ServiceFailure(
       .contentTooLarge, code: "BodyTooLarge",

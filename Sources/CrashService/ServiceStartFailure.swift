@@ -8,6 +8,10 @@ public struct ServiceStartFailure: Error, Equatable, Sendable {
     case folderNotWritable
     case folderInUse
     case storeDamaged
+    /// None was given, or what was given is none.
+    case masterKeyNotUsable
+    /// The data folder belongs to another one.
+    case wrongMasterKey
     case addressInUse
     case addressNotUsable
   }

@@ -53,7 +53,7 @@ public struct DumpSealer: Sendable {
     }
     let salt =
       salt
-      ?? SymmetricKey(size: .init(bitCount: 8 * SealedBodyLayout.saltSize))
+      ?? SymmetricKey(size: .init(bitCount: 8 * SealedLayout.saltSize))
       .withUnsafeBytes { Array($0) }
     var header = prologue.header
     header.encoding = .sealed
@@ -76,8 +76,8 @@ public struct DumpSealer: Sendable {
   }
 
   private func envelope(salt: [UInt8]) -> [UInt8] {
-    SealedBodyLayout.magic + withUnsafeBytes(of: sealingKeyID.littleEndian) { Array($0) }
-      + [UInt8](repeating: 0, count: SealedBodyLayout.salt - 8) + salt + encapsulatedKey
+    [SealedLayout.magic, sealingKeyID].flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
+      + [UInt8](repeating: 0, count: SealedLayout.salt - 8) + salt + encapsulatedKey
   }
 
   private func chunks(
@@ -87,7 +87,7 @@ public struct DumpSealer: Sendable {
     var rest = blocks
     var index = 0
     repeat {
-      let chunk = rest.prefix(SealedBodyLayout.chunkSize(index) - SealedBodyLayout.tagSize)
+      let chunk = rest.prefix(SealedLayout.size(ofChunk: index) - SealedLayout.tag)
       rest = rest.dropFirst(chunk.count)
       let nonce = SealingContext.nonce(
         chunk: index, isLast: rest.isEmpty, isTruncated: rest.isEmpty && isTruncated)

@@ -114,10 +114,10 @@ extension SealedDump {
   ///   always full.
   private func open(chunk index: Int, _ range: Range<Int>, end: Bool?, _ key: SymmetricKey) -> Data?
   {
-    guard range.count >= SealedBodyLayout.tagSize,
-      end != nil || range.count == SealedBodyLayout.chunkSize(index)
+    guard range.count >= SealedLayout.tag,
+      end != nil || range.count == SealedLayout.size(ofChunk: index)
     else { return nil }
-    let tag = range.upperBound - SealedBodyLayout.tagSize
+    let tag = range.upperBound - SealedLayout.tag
     let nonce = SealingContext.nonce(chunk: index, isLast: end != nil, isTruncated: end ?? false)
     guard let nonce = try? ChaChaPoly.Nonce(data: nonce),
       let box = try? ChaChaPoly.SealedBox(

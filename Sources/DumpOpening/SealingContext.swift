@@ -13,11 +13,12 @@ enum SealingContext {
 
   /// The `info` of a key exchange for dumps.
   static func leaseInfo(device: [UInt8], consentEpoch: UInt32, sealingKeyID: UInt32) -> Data {
-    Data("martlet lease".utf8) + device + littleEndian(consentEpoch) + littleEndian(sealingKeyID)
+    data(SealedLayout.exchangeInfo) + device + littleEndian(consentEpoch)
+      + littleEndian(sealingKeyID)
   }
 
   /// The exporter context of the key of one dump.
-  static func dumpKeyContext(salt: [UInt8]) -> Data { Data("martlet dump key".utf8) + salt }
+  static func dumpKeyContext(salt: [UInt8]) -> Data { data(SealedLayout.keyContext) + salt }
 
   /// The nonce of a chunk.
   /// - Parameter isTruncated: only the last chunk says so.
@@ -25,6 +26,8 @@ enum SealingContext {
     littleEndian(UInt32(chunk)) + [UInt8](repeating: 0, count: 7)
       + [(isLast ? 1 : 0) | (isTruncated ? 2 : 0)]
   }
+
+  private static func data(_ text: StaticString) -> Data { text.withUTF8Buffer { Data($0) } }
 
   private static func littleEndian(_ value: UInt32) -> [UInt8] {
     withUnsafeBytes(of: value.littleEndian) { Array($0) }

@@ -88,10 +88,13 @@ public struct DeviceCrashes: Codable, Equatable, Sendable {
     /// 16 hex digits.
     public var fingerprint: String
     public var total: CrashTotal
+    /// Dumps that were offered and not taken, because the device group had enough of them.
+    public var skippedDumps: Int
 
-    public init(fingerprint: String, total: CrashTotal) {
+    public init(fingerprint: String, total: CrashTotal, skippedDumps: Int) {
       self.fingerprint = fingerprint
       self.total = total
+      self.skippedDumps = skippedDumps
     }
   }
 
@@ -100,13 +103,18 @@ public struct DeviceCrashes: Codable, Equatable, Sendable {
   public var total: UInt64
   /// Crashes of which nothing but their number is known, for want of consent.
   public var uncaptured: UInt64
+  /// Dumps that were offered and not taken, of all fingerprints.
+  public var skippedDumps: Int
   /// The most frequent first.
   public var fingerprints: [Kind]
 
-  public init(deviceId: String, total: UInt64, uncaptured: UInt64, fingerprints: [Kind]) {
+  public init(
+    deviceId: String, total: UInt64, uncaptured: UInt64, skippedDumps: Int, fingerprints: [Kind]
+  ) {
     self.deviceId = deviceId
     self.total = total
     self.uncaptured = uncaptured
+    self.skippedDumps = skippedDumps
     self.fingerprints = fingerprints
   }
 }

@@ -8,6 +8,7 @@ import Foundation
 /// | --- | --- | --- |
 /// | `POST /martlet/v1/provisioning` | ``ProvisioningRequest`` | 200 ``ProvisioningOffer``; 404 no such catalog |
 /// | `PUT /martlet/v1/devices/{id}/identity` | ``DeviceIdentityProof`` | 201 registered now, 200 registered before: ``RegisteredDevice``; 409 registered for another catalog, or the challenge is not known any more; 422 the id is not that key's, or the proof does not hold |
+/// | `GET /martlet/v1/devices/{id}/identity` | | 200 ``RegisteredDevice``; 404 not registered |
 public enum ProvisioningPath {
   public static let offers = "/martlet/v1/provisioning"
   public static func identity(device: String) -> String { "/martlet/v1/devices/\(device)/identity" }
@@ -58,6 +59,33 @@ public struct DeviceIdentityProof: Codable, Equatable, Sendable {
     self.publicKey = publicKey
     self.enc = enc
     self.proof = proof
+  }
+}
+
+/// What `martlet-bridge provision` prints and `martlet device claim --identity` reads: the members of
+/// ``DeviceIdentityProof`` and the device id in one JSON object.
+public struct ProvisionedIdentity: Codable, Equatable, Sendable {
+  /// 128 hex digits.
+  public var deviceId: String
+  public var proof: DeviceIdentityProof
+
+  public init(deviceId: String, proof: DeviceIdentityProof) {
+    self.deviceId = deviceId
+    self.proof = proof
+  }
+
+  private enum CodingKeys: CodingKey { case deviceId }
+
+  public init(from decoder: any Decoder) throws {
+    deviceId = try decoder.container(keyedBy: CodingKeys.self)
+      .decode(String.self, forKey: .deviceId)
+    proof = try DeviceIdentityProof(from: decoder)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    try proof.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(deviceId, forKey: .deviceId)
   }
 }
 

@@ -13,7 +13,8 @@ struct MartletService: AsyncParsableCommand {
     discussion: """
       The service keeps everything in one folder: management data in martlet.sqlite, dumps in one \
       store per region (eu.sqlite, us-east.sqlite, us-west.sqlite). Bridges send it dumps, \
-      operators manage it with martlet.
+      operators manage it with martlet. Keys and dumps in the folder are encrypted under a master \
+      key that is kept elsewhere: run --help says where.
       """,
-    subcommands: [Run.self], defaultSubcommand: Run.self)
+    subcommands: [Run.self, NewMasterKey.self], defaultSubcommand: Run.self)
 }

@@ -16,15 +16,41 @@ struct Run: AsyncParsableCommand {
         martlet-service: listening on http://127.0.0.1:8730
       Logs go to standard error and never hold memory of a dump.
 
+      Whatever is secret in the data folder is encrypted under a master key: 32 bytes in base64, \
+      from --master-key-file or from the environment variable MARTLET_MASTER_KEY. When neither is \
+      given, it is in ${XDG_CONFIG_HOME:-~/.config}/martlet/service-master.key, which is made at \
+      the first start. Keep a copy of it apart from those of the data folder: without the key \
+      nobody can read the dumps, with both everybody can.
+
       Examples:
         martlet-service run --data ./service-data
         martlet-service run --data ./service-data --port 0 --port-file ./port
+        martlet-service new-master-key > master.key
+        martlet-service run --data ./service-data --master-key-file master.key
       """)
 
   @Option(
     help: "The folder that holds everything the service keeps. Made when it is missing.",
     completion: .directory)
   var data: String
+
+  @Option(
+    help: ArgumentHelp(
+      "A file with the master key in base64, outside of the data folder and not readable by other "
+        + "users. (default: $MARTLET_MASTER_KEY, ${XDG_CONFIG_HOME:-~/.config}/martlet/"
+        + "service-master.key)"),
+    completion: .file())
+  var masterKeyFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How many dumps of one fingerprint a device group has enough with, in 29 days; 0 for no "
+        + "limit. Those beyond are counted."))
+  var dumpsPerGroup = ServiceLimits().dumpsPerGroup
+
+  @Option(
+    help: "How many dumps of one fingerprint a device keeps, 1 to 255; 0 leaves it to the device.")
+  var dumpsPerDevice = ServiceLimits().dumpsPerDevice
 
   @Option(help: "The address to listen on. The service has no log-in yet: keep it on loopback.")
   var host = "127.0.0.1"
@@ -43,6 +69,9 @@ struct Run: AsyncParsableCommand {
     guard (0...65535).contains(port) else {
       throw ValidationError("--port is a number from 0 to 65535, not \(port).")
     }
+    guard dumpsPerGroup >= 0 else {
+      throw ValidationError("--dumps-per-group is a number from 0 on, not \(dumpsPerGroup).")
+    }
   }
 
   func run() async throws {
@@ -60,7 +89,21 @@ struct Run: AsyncParsableCommand {
   }
 
   private func serve(logger: Logger) async throws {
-    let service = try CrashService(dataFolder: URL(fileURLWithPath: data), logger: logger)
+    let dataFolder = URL(fileURLWithPath: data)
+    let found = try MasterKeySource(
+      file: masterKeyFile.map { URL(fileURLWithPath: $0) }, dataFolder: dataFolder
+    ).find()
+    if found.isNew {
+      logger.warning(
+        "made a new master key: keep a copy, without it nobody can read the dumps",
+        metadata: ["place": "\(found.place)"])
+    } else {
+      logger.notice("master key found", metadata: ["place": "\(found.place)"])
+    }
+    let service = try CrashService(
+      dataFolder: dataFolder, masterKey: found.key,
+      limits: ServiceLimits(dumpsPerGroup: dumpsPerGroup, dumpsPerDevice: dumpsPerDevice),
+      logger: logger)
     let portFile = portFile.map { URL(fileURLWithPath: $0) }
     let host = host
     let application = service.application(host: host, port: port) { port in

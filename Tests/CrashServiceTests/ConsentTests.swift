@@ -1,4 +1,4 @@
-// Consent: off by default, and what a lease says of it.
+// Consent: off by default, and of one epoch.
 
 import DumpFormat
 import Foundation
@@ -21,98 +21,13 @@ import Testing
   @Test func `after a revocation a dump is refused`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      #expect(try await bench.upload(sampleDump()).status == .created)
+      let sealer = try await bench.sealer()
+      #expect(try await bench.send(sealed: sealer.seal(sampleDump())).status == .created)
       try await bench.setConsent(.disabled)
       let key = DumpKey(bootCount: 2, sequence: 1)
-      let answer = try await bench.upload(sampleDump(key: key), bootCount: 2)
+      let answer = try await bench.send(sealed: sealer.seal(sampleDump(key: key)))
       #expect(answer.code == "ConsentNotGiven")
       #expect(try await bench.dumps().count == 1)
-    }
-  }
-
-  @Test func `no dump is stored after a revocation that came while it was on its way`()
-    async throws
-  {
-    try await ServiceBench.run { bench in
-      try await bench.setConsent(.enabled)
-      // Many uploads race with one revocation; whatever is stored was stored before it committed.
-      try await withThrowingTaskGroup(of: Void.self) { tasks in
-        for boot in UInt32(1)...40 {
-          tasks.addTask {
-            let dump = sampleDump(key: DumpKey(bootCount: boot, sequence: 1))
-            let answer = try await bench.upload(dump, bootCount: boot)
-            #expect([.created, .forbidden].contains(answer.status))
-          }
-        }
-        tasks.addTask {
-          try await bench.setConsent(.disabled)
-          let stored = try await bench.dumps().count
-          for boot in UInt32(100)...110 {
-            let dump = sampleDump(key: DumpKey(bootCount: boot, sequence: 1))
-            #expect(try await bench.upload(dump, bootCount: boot).status == .forbidden)
-          }
-          #expect(try await bench.dumps().count == stored)
-        }
-        try await tasks.waitForAll()
-      }
-    }
-  }
-
-  @Test func `consent that goes while a dump is being stored waits for it`() async throws {
-    try await ServiceBench.run { bench in
-      try await bench.setConsent(.enabled)
-      let device = try #require(DeviceID(ServiceBench.device))
-      let (begun, begin) = AsyncStream.makeStream(of: Void.self)
-      let (ended, end) = AsyncStream.makeStream(of: Void.self)
-      let order = OrderLog()
-      let gate = try #require(bench.service.management as? SQLiteManagementStore).gate
-      async let held: Void = bench.service.management.holdingPlacement(of: device) { placement in
-        #expect(placement?.consent == .enabled)
-        begin.finish()
-        for await _ in ended {}
-        order.add("stored")
-      }
-      for await _ in begun {}
-      async let revoked: Void = {
-        try await bench.setConsent(.disabled)
-        order.add("revoked")
-      }()
-      // The revocation is under way before the dump is done.
-      while gate.waitingCount == 0, order.entries.isEmpty { await Task.yield() }
-      end.finish()
-      try await held
-      try await revoked
-      #expect(order.entries == ["stored", "revoked"])
-    }
-  }
-
-  @Test func `a lease carries the bytes of the format`() async throws {
-    try await ServiceBench.run { bench in
-      try await bench.setConsent(.enabled)
-      let nonce: [UInt8] = (0..<16).map { $0 &* 7 }
-      let answer = try await bench.lease(nonce: nonce).decoded(LeaseAnswer.self)
-      #expect(answer.allowed)
-      #expect(answer.lifetimeSeconds == 172_800)
-      let bytes = [UInt8](answer.lease)
-      try #require(bytes.count == 100)
-      #expect(Array(bytes[0..<8]) == [0x4D, 0x4C, 1, 0, 1, 0, 0, 0])
-      #expect(Array(bytes[8..<24]) == nonce)
-      #expect(word(bytes, 24) == answer.epoch)
-      #expect(Array(bytes[28..<32]) == [0x00, 0xA3, 0x02, 0x00])
-      #expect(Array(bytes[32..<96]) == DeviceID(ServiceBench.device)?.bytes)
-      #expect(bytes[95] == 0xA2)
-      #expect(word(bytes, 96) == bytes[0..<96].withUnsafeBytes { CRC32C.checksum($0) })
-    }
-  }
-
-  @Test func `a denied lease lasts no second`() async throws {
-    try await ServiceBench.run { bench in
-      let answer = try await bench.lease().decoded(LeaseAnswer.self)
-      #expect(!answer.allowed)
-      #expect(answer.lifetimeSeconds == 0)
-      let bytes = [UInt8](answer.lease)
-      #expect(bytes[4] == 0)
-      #expect(word(bytes, 28) == 0)
     }
   }
 
@@ -140,7 +55,17 @@ import Testing
       try await expectRise()
       _ = try await bench.claim(ServiceBench.device)
       #expect(try await bench.epoch() == last)
+      try await bench.setBoundary(.eu)
+      try await expectRise()
+      try await bench.setBoundary(.eu)
+      #expect(try await bench.epoch() == last)
       _ = try await bench.put(ServiceBench.group.path, "{}")
+      try await expectRise()
+      _ = try await bench.send(.delete, ServiceBench.group.devicePath(ServiceBench.device))
+      try await expectRise()
+      _ = try await bench.claim(ServiceBench.device)
+      try await expectRise()
+      _ = try await bench.send(.delete, ServiceBench.catalog.path)
       try await expectRise()
     }
   }
@@ -150,8 +75,7 @@ import Testing
       try await bench.setConsent(.enabled)
       let before = try await bench.epoch()
       #expect(try await bench.send(.delete, ServiceBench.catalog.path).status == .ok)
-      #expect(try await bench.lease().status == .notFound)
-      #expect(try await bench.upload(sampleDump()).status == .notFound)
+      #expect(try await bench.upload(sampleDump()).status == .forbidden)
       for path in [
         ServiceBench.catalog.path, ServiceBench.product.path, ServiceBench.group.path,
       ] {
@@ -170,16 +94,6 @@ import Testing
     }
   }
 
-  @Test func `a lease for an unknown device or with a short nonce is refused`() async throws {
-    try await ServiceBench.run { bench in
-      let unknown = try await bench.lease(ServiceBench.oddDevice)
-      #expect(unknown.status == .notFound)
-      #expect(unknown.code == "DeviceNotFound")
-      #expect(try await bench.lease("zz").status == .badRequest)
-      #expect(try await bench.lease(nonce: [1, 2, 3]).status == .badRequest)
-    }
-  }
-
   @Test func `uncaptured crashes are added up once per nonce`() async throws {
     try await ServiceBench.run { bench in
       let device = try #require(DeviceID(ServiceBench.device))
@@ -188,9 +102,5 @@ import Testing
       _ = try await bench.lease(nonce: Array(16..<32), uncaptured: 4)
       #expect(try await bench.service.management.uncapturedCrashes(device: device) == 7)
     }
-  }
-
-  private func word(_ bytes: [UInt8], _ offset: Int) -> UInt32 {
-    (0..<4).reduce(0) { $0 | UInt32(bytes[offset + $1]) << (8 * UInt32($1)) }
   }
 }

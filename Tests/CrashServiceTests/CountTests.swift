@@ -151,6 +151,8 @@ extension ServiceBench {
     try await ServiceBench.run { bench in
       let device = ServiceBench.oddDevice
       #expect(try await bench.report(count(1), device: device).code == "DeviceNotFound")
+      #expect(try await bench.provision(device).status == .created)
+      #expect(try await bench.report(count(1), device: device).code == "ConsentNotGiven")
       let answer = try await bench.get(DeviceCrashesPath.crashes(device: device))
       #expect(answer.code == "DeviceNotFound")
       #expect(try await bench.get(DeviceCrashesPath.crashes(device: "xy")).status == .badRequest)

@@ -12,9 +12,9 @@ import Testing
   @Test func `a stored dump is listed with what its prologue and registers say`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      let dump = sampleDump()
-      let answer = try await bench.upload(dump)
+      let answer = try await bench.upload(sampleDump())
       #expect(answer.status == .created)
+      let dump = sampleDump(consentEpoch: try await bench.epoch())
       let id = try answer.decoded(DumpReceipt.self).id
       let summary = try await bench.get(DumpPath.summary(id)).decoded(DumpSummary.self)
       #expect(
@@ -37,8 +37,9 @@ import Testing
   @Test func `the same dump sent twice is stored once`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      let first = try await bench.upload(sampleDump())
-      let second = try await bench.upload(sampleDump())
+      let dump = try await bench.sealer().seal(sampleDump())
+      let first = try await bench.send(sealed: dump)
+      let second = try await bench.send(sealed: dump)
       #expect(first.status == .created)
       #expect(second.status == .ok)
       #expect(try first.decoded(DumpReceipt.self) == second.decoded(DumpReceipt.self))
@@ -49,9 +50,10 @@ import Testing
   @Test func `the same dump sent by many at once is stored once`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
+      let dump = try await bench.sealer().seal(sampleDump())
       let statuses = try await withThrowingTaskGroup(of: Int.self) { tasks in
         for _ in 0..<16 {
-          tasks.addTask { try await bench.upload(sampleDump()).status.code }
+          tasks.addTask { try await bench.send(sealed: dump).status.code }
         }
         return try await tasks.reduce(into: [Int]()) { $0.append($1) }
       }
@@ -69,7 +71,9 @@ import Testing
       #expect(answer.status == .conflict)
       #expect(answer.code == "DumpKeyTaken")
       let content = try await bench.get(DumpPath.content(id))
-      #expect(Array(content.body.readableBytesView) == sampleDump())
+      #expect(
+        Array(content.body.readableBytesView)
+          == sampleDump(consentEpoch: try await bench.epoch()))
     }
   }
 
@@ -109,7 +113,8 @@ import Testing
   func `a dump that lies is refused by the name of the lie`(damage: Damage) async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      let answer = try await bench.upload(damage.apply(to: sampleDump()))
+      let dump = try await bench.sealer().seal(sampleDump())
+      let answer = try await bench.send(dump: damage.apply(to: dump))
       #expect(answer.status == .unprocessableContent)
       #expect(answer.code == "InvalidDump")
       #expect(answer.message.contains(damage.name))
@@ -120,7 +125,8 @@ import Testing
   @Test func `a dump under another key than its own is refused`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      let answer = try await bench.upload(sampleDump(), sequence: 2)
+      let answer = try await bench.send(
+        dump: try await bench.sealer().seal(sampleDump()), sequence: 2)
       #expect(answer.status == .unprocessableContent)
       #expect(answer.code == "DumpKeyMismatch")
     }
@@ -149,8 +155,8 @@ import Testing
 
   @Test func `a dump of an unknown device is refused`() async throws {
     try await ServiceBench.run { bench in
-      let answer = try await bench.upload(
-        sampleDump(), device: ServiceBench.oddDevice)
+      let answer = try await bench.send(
+        dump: try await bench.sealer().seal(sampleDump()), device: ServiceBench.oddDevice)
       #expect(answer.status == .notFound)
       #expect(answer.code == "DeviceNotFound")
     }
@@ -160,7 +166,7 @@ import Testing
   func `a body of 10 MB is refused`(live: Bool) async throws {
     try await ServiceBench.run(live: live) { bench in
       try await bench.setConsent(.enabled)
-      let answer = try await bench.upload([UInt8](repeating: 1, count: 10_000_000))
+      let answer = try await bench.send(dump: [UInt8](repeating: 1, count: 10_000_000))
       #expect(answer.status == .contentTooLarge)
       #expect(answer.code == "BodyTooLarge")
       // The connection and the service are still good.
@@ -171,11 +177,14 @@ import Testing
   @Test func `the largest dump is stored and one byte more is refused`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
+      // Of the room, the envelope takes 64 bytes and each chunk of 1,024 a tag of 16.
       let room = DumpPrologue.largestDump - DumpPrologue.size
-      let largest = sampleDump(memory: [UInt8](repeating: 7, count: room), hasBlocks: false)
+      let memory = [UInt8](repeating: 7, count: room - 64 - 1024 * 16)
+      let sealer = try await bench.sealer()
+      let largest = try sealer.seal(sampleDump(memory: memory, hasBlocks: false))
       #expect(largest.count == 1 << 20)
-      #expect(try await bench.upload(largest + [0]).status == .contentTooLarge)
-      #expect(try await bench.upload(largest).status == .created)
+      #expect(try await bench.send(dump: largest + [0]).status == .contentTooLarge)
+      #expect(try await bench.send(dump: largest).status == .created)
     }
   }
 
@@ -183,30 +192,27 @@ import Testing
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
       _ = try await bench.upload(sampleDump())
-      func verdicts() async throws -> [OfferAnswer.Verdict] {
-        let offers = (1...2).map {
-          OfferRequest.Offer(
-            bootCount: $0, sequence: 1, fingerprint: "00", size: 100, occurrences: 1)
-        }
-        let body = try ServiceJSON.encoder().encode(OfferRequest(offers: offers))
-        return try await bench.send(
-          .post, DevicePath.offers(device: ServiceBench.device), ByteBuffer(bytes: body)
-        ).decoded(OfferAnswer.self).verdicts
-      }
-      #expect(try await verdicts() == [.stored, .send])
+      let epoch = try await bench.epoch()
+      let offers = [1, 2].map { bench.offer(bootCount: $0, epoch: epoch) }
+      #expect(try await bench.verdicts(offers) == [.stored, .send])
       try await bench.setConsent(.disabled)
-      #expect(try await verdicts() == [.stored, .refused])
+      #expect(try await bench.verdicts(offers) == [.refused, .refused])
     }
   }
 
   @Test func `a long list of dumps is paged newest first without gaps`() async throws {
     try await ServiceBench.run { bench in
       try await bench.setConsent(.enabled)
-      _ = try await bench.claim(ServiceBench.oddDevice)
+      try await bench.addOddDevice()
+      let sealers = [
+        ServiceBench.device: try await bench.sealer(),
+        ServiceBench.oddDevice: try await bench.sealer(ServiceBench.oddDevice),
+      ]
       for boot in UInt32(1)...130 {
         let dump = sampleDump(key: DumpKey(bootCount: boot, sequence: 1))
         let device = boot.isMultiple(of: 2) ? ServiceBench.device : ServiceBench.oddDevice
-        _ = try await bench.upload(dump, device: device, bootCount: boot)
+        let sealed = try #require(try sealers[device]?.seal(dump))
+        _ = try await bench.send(sealed: sealed, device: device)
         // Some share a time.
         if boot.isMultiple(of: 3) { bench.clock.advance(seconds: 1) }
       }
@@ -214,8 +220,7 @@ import Testing
       #expect(first.value.count == 100)
       let link = try #require(first.nextLink.flatMap { URL(string: $0) })
       // One that arrives between the pages moves nothing.
-      _ = try await bench.upload(
-        sampleDump(key: DumpKey(bootCount: 500, sequence: 1)), bootCount: 500)
+      _ = try await bench.upload(sampleDump(key: DumpKey(bootCount: 500, sequence: 1)))
       let second = try await bench.get("\(link.path)?\(link.query ?? "")").decoded(DumpList.self)
       #expect(second.nextLink == nil)
       let all = first.value + second.value

@@ -44,7 +44,9 @@ struct Answer {
   var message: String { (try? decoded(ServiceErrorBody.self))?.error.message ?? "" }
 }
 
-/// A running service with a catalog, a product and a group, and one device in it.
+/// A running service with a catalog, a product and a group, and one provisioned device in it.
+///
+/// What a device does, provisioning and sealing, is in ServiceBench+Device.swift.
 struct ServiceBench: Sendable {
   static let scope = CatalogScope(subscription: "s", resourceGroup: "g")
   static let catalog = CatalogReference(scope: scope, name: "plant")
@@ -52,9 +54,10 @@ struct ServiceBench: Sendable {
   static let group = DeviceGroupReference(product: product, name: "Field Test")
   static let otherGroup = DeviceGroupReference(product: product, name: "Other")
   /// Even last digit: East US without a boundary.
-  static let device = String(repeating: "ab", count: 63) + "a2"
-  /// Odd last digit: West US without a boundary.
-  static let oddDevice = String(repeating: "ab", count: 63) + "a3"
+  static let device = BenchDevice.even.text
+  /// Odd last digit: West US without a boundary. Neither provisioned nor claimed.
+  static let oddDevice = BenchDevice.odd.text
+  static let masterKey = MasterKey()
 
   let service: CrashService
   let client: any TestClientProtocol
@@ -63,16 +66,20 @@ struct ServiceBench: Sendable {
   /// Runs `body` against a service.
   /// - Parameters:
   ///   - folder: the data folder; one of its own when absent.
-  ///   - setUp: makes the catalog, the groups and claims the device.
+  ///   - setUp: makes the catalog and the groups, provisions and claims the device.
   ///   - live: over a socket instead of in the process.
+  ///   - log: gets every line that the service logs.
   static func run(
     folder: TestFolder = TestFolder(), setUp: Bool = true, live: Bool = false,
-    clock: TestClock = TestClock(), _ body: @escaping @Sendable (ServiceBench) async throws -> Void
+    clock: TestClock = TestClock(), limits: ServiceLimits = ServiceLimits(),
+    log: LineLog? = nil, _ body: @escaping @Sendable (ServiceBench) async throws -> Void
   ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
+    if let log { logger = Logger(label: "test") { _ in log } }
     let service = try CrashService(
-      dataFolder: folder.url, now: { clock.now }, logger: logger)
+      dataFolder: folder.url, masterKey: masterKey, limits: limits, now: { clock.now },
+      logger: logger)
     let application = service.application(host: "localhost", port: 0)
     try await application.test(live ? .live : .router) { client in
       let bench = ServiceBench(service: service, client: client, clock: clock)
@@ -87,6 +94,7 @@ struct ServiceBench: Sendable {
     #expect(try await put(Self.product.path, "{}").status == .created)
     #expect(try await put(Self.group.path, "{}").status == .created)
     #expect(try await put(Self.otherGroup.path, "{}").status == .created)
+    #expect(try await provision(Self.device).status == .created)
     #expect(try await claim(Self.device).status == .accepted)
   }
 
@@ -135,10 +143,11 @@ struct ServiceBench: Sendable {
   }
 
   func lease(
-    _ device: String = Self.device, nonce: [UInt8] = Array(0..<16), uncaptured: UInt32 = 0
+    _ device: String = Self.device, nonce: [UInt8] = Array(0..<16), uncaptured: UInt32 = 0,
+    buildID: String = ""
   ) async throws -> Answer {
     let request = LeaseRequest(
-      nonce: Data(nonce), buildId: "", imageVersion: "1", bootCount: 1,
+      nonce: Data(nonce), buildId: buildID, imageVersion: "1", bootCount: 1,
       uncapturedCrashes: uncaptured)
     return try await send(
       .post, DevicePath.lease(device: device),
@@ -147,14 +156,6 @@ struct ServiceBench: Sendable {
 
   func epoch(_ device: String = Self.device) async throws -> UInt32 {
     try await lease(device).decoded(LeaseAnswer.self).epoch
-  }
-
-  func upload(
-    _ dump: [UInt8], device: String = Self.device, bootCount: UInt32 = 1, sequence: UInt32 = 1
-  ) async throws -> Answer {
-    try await send(
-      .put, DevicePath.dump(device: device, bootCount: bootCount, sequence: sequence),
-      ByteBuffer(bytes: dump))
   }
 
   func dumps() async throws -> [DumpSummary] {

@@ -23,8 +23,8 @@ struct CountRoutes: Sendable {
     let counts = try checked(try await request.json(CountRequest.self).counts)
     let time = service.now()
     let dumps = service.dumps
-    try await service.management.holdingPlacement(of: device) { placement in
-      let placement = try consenting(placement, device)
+    try await service.management.holdingStanding(of: device) { standing in
+      let placement = try standing.consenting()
       try await dumps[placement.region].keep(counts, of: device, at: time)
     }
     context.logger.info(
@@ -57,14 +57,20 @@ struct CountRoutes: Sendable {
   }
 
   private func crashes(of device: DeviceID) async throws -> DeviceCrashes {
-    guard try await service.management.placement(of: device) != nil else {
+    guard try await service.management.standing(of: device).placement != nil else {
       throw ServiceFailure.unknownDevice(device)
     }
     let totals = try await service.dumps.totals(of: device)
-    let kinds = totals.map { DeviceCrashes.Kind(fingerprint: $0.key.fingerprint, total: $0.value) }
+    let skipped = try await service.dumps.skipped(of: device)
+    let kinds = totals.map {
+      DeviceCrashes.Kind(
+        fingerprint: $0.key.fingerprint, total: $0.value,
+        skippedDumps: skipped[$0.key.fingerprint] ?? 0)
+    }
     return DeviceCrashes(
       deviceId: device.text, total: totals.values.reduce(0) { $0 + $1.count },
       uncaptured: UInt64(try await service.management.uncapturedCrashes(device: device)),
+      skippedDumps: skipped.values.reduce(0, +),
       fingerprints: kinds.sorted {
         ($1.total.count, $0.fingerprint) < ($0.total.count, $1.fingerprint)
       })

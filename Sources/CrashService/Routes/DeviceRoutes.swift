@@ -1,4 +1,4 @@
-// Devices over HTTP: claiming, looking, moving.
+// Devices over HTTP: claiming, looking, moving, unclaiming.
 
 import HTTPTypes
 import Hummingbird
@@ -68,6 +68,16 @@ struct DeviceRoutes: Sendable {
           "device moved",
           metadata: ["device": "\(device.text)", "group": "\(record.group.path)"])
         return try jsonResponse(record.resource)
+      }
+      .delete { _, context in
+        let device = try context.device()
+        let group = try context.deviceGroup()
+        let existed = try await management.unclaim(device, from: group)
+        if existed {
+          context.logger.notice(
+            "device unclaimed", metadata: ["device": "\(device.text)", "group": "\(group.path)"])
+        }
+        return deletionResponse(existed)
       }
   }
 }

@@ -1,75 +1,119 @@
-// Offers and dumps from bridges.
+// Dumps from bridges: opened, checked, stored.
 
+import Crypto
 import DumpAnalysis
 import DumpFormat
+import DumpOpening
+import Foundation
 import Hummingbird
 import NIOCore
 import ServiceAPI
 
 struct IngestRoutes: Sendable {
-  /// The most offers in one request.
-  static let mostOffers = 256
-
   let service: CrashService
 
   func add(to router: Router<BasicRequestContext>) {
-    router.post("martlet/v1/devices/:device/offers") { request, context in
-      try jsonResponse(try await answerOffers(request, context))
-    }
     router.put("martlet/v1/devices/:device/dumps/:key") { request, context in
       try await ingest(request, context)
     }
-  }
-
-  private func answerOffers(
-    _ request: Request, _ context: BasicRequestContext
-  ) async throws -> OfferAnswer {
-    let device = try context.device()
-    let offers = try await request.json(OfferRequest.self).offers
-    guard offers.count <= Self.mostOffers else {
-      throw ServiceFailure.invalid(
-        "At most \(Self.mostOffers) offers go into one request, not \(offers.count).",
-        target: "offers")
-    }
-    guard let placement = try await service.management.placement(of: device) else {
-      throw ServiceFailure.unknownDevice(device)
-    }
-    var verdicts: [OfferAnswer.Verdict] = []
-    for offer in offers {
-      let key = DumpKey(bootCount: offer.bootCount, sequence: offer.sequence)
-      if try await service.dumps.isStored(key, of: device) {
-        verdicts.append(.stored)
-      } else {
-        verdicts.append(placement.consent == .enabled ? .send : .refused)
-      }
-    }
-    return OfferAnswer(verdicts: verdicts)
   }
 
   private func ingest(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
     let device = try context.device()
     let key = try context.dumpKey()
     // Refuses before a byte of the body is read; what counts is asked again when the dump is stored.
-    _ = try consenting(await service.management.placement(of: device), device)
+    let standing = try await service.management.standing(of: device)
+    _ = try standing.consenting()
     let buffer = try await request.bytes(upTo: DumpPrologue.largestDump)
-    let content = Array(buffer.readableBytesView)
-    let prologue = try verified(content, key: key)
-    let signature = signature(of: prologue, content)
+    let received = Array(buffer.readableBytesView)
+    let sealed = try whole(received, key: key)
+    let digest = Data(SHA256.hash(data: received))
+    let outcome: StoreOutcome
+    if let stored = try await service.dumps.find(key, of: device), stored.digest == digest {
+      // Its key may be gone by now.
+      outcome = try await service.management.holdingStanding(of: device) { standing in
+        _ = try consenting(standing, to: sealed)
+        return .present(id: stored.id)
+      }
+    } else {
+      outcome = try await store(
+        try await open(sealed, standing), digest: digest, sealed: sealed, device: device)
+    }
+    return try respond(outcome, device: device, size: received.count, key: key, context)
+  }
+
+  /// Checks a whole dump and that it is the one that the path names.
+  private func whole(_ content: [UInt8], key: DumpKey) throws -> SealedDump {
+    let dump: SealedDump
+    do throws(DumpOpeningError) {
+      dump = try SealedDump(content)
+      _ = try dump.verifiedCommit()
+    } catch {
+      throw ServiceFailure.refused(error)
+    }
+    guard dump.header.key == key else {
+      throw ServiceFailure(
+        .unprocessableContent, code: "DumpKeyMismatch",
+        message: "The body is the dump \(dump.header.key.text), the path names \(key.text). "
+          + "Nothing was stored.",
+        target: "key")
+    }
+    return dump
+  }
+
+  /// The placement of a device whose owner consents, and under whose consent the dump was taken.
+  private func consenting(_ standing: DeviceStanding, to dump: SealedDump) throws -> Placement {
+    let placement = try standing.consenting()
+    guard dump.header.consentEpoch == standing.epoch else {
+      throw ServiceFailure.otherConsent(of: dump.header.consentEpoch, current: standing.epoch)
+    }
+    return placement
+  }
+
+  private func open(_ dump: SealedDump, _ standing: DeviceStanding) async throws -> OpenedDump {
+    let placement = try consenting(standing, to: dump)
+    guard
+      let publicKey = try standing.registration.map({
+        try Curve25519.KeyAgreement.PublicKey(rawRepresentation: $0.publicKey)
+      })
+    else { throw ServiceFailure.notProvisioned(standing.device) }
+    guard let key = try await service.dumps[placement.region].sealingKey(id: dump.sealingKeyID)
+    else { throw ServiceFailure.sealingKeyUnknown }
+    do throws(DumpOpeningError) {
+      return try dump.open(
+        with: key.privateKey, device: standing.device.bytes, devicePublicKey: publicKey)
+    } catch {
+      throw ServiceFailure.refused(error)
+    }
+  }
+
+  private func store(
+    _ opened: OpenedDump, digest: Data, sealed: SealedDump, device: DeviceID
+  ) async throws -> StoreOutcome {
+    let prologue = try opened.bytes.withUnsafeBytes { try DumpPrologue(verifyingDump: $0) }
+    let signature = signature(of: prologue, opened.bytes)
     let receivedAt = service.now()
     let dumps = service.dumps
-    let outcome = try await service.management.holdingPlacement(of: device) { placement in
-      let placement = try consenting(placement, device)
+    return try await service.management.holdingStanding(of: device) { standing in
+      // Of the same epoch as when it was opened: so key and region are still right.
+      let placement = try consenting(standing, to: sealed)
       return try await dumps.insert(
         IncomingDump(
-          device: device, group: placement.group, prologue: prologue, signature: signature,
-          content: content, receivedAt: receivedAt),
+          device: device, group: placement.group, groupID: placement.groupID, prologue: prologue,
+          signature: signature, content: opened.bytes, digest: digest, receivedAt: receivedAt),
         in: placement.region)
     }
+  }
+
+  private func respond(
+    _ outcome: StoreOutcome, device: DeviceID, size: Int, key: DumpKey,
+    _ context: BasicRequestContext
+  ) throws -> Response {
     switch outcome {
     case .stored(let id):
       context.logger.notice(
         "dump stored",
-        metadata: ["id": "\(id)", "device": "\(device.text)", "size": "\(content.count)"])
+        metadata: ["id": "\(id)", "device": "\(device.text)", "size": "\(size)"])
       return try jsonResponse(DumpReceipt(id: id), status: .created)
     case .present(let id):
       return try jsonResponse(DumpReceipt(id: id))
@@ -80,28 +124,6 @@ struct IngestRoutes: Sendable {
           + "\(key.sequence). The stored one was left as it is.",
         target: key.text)
     }
-  }
-
-  /// Checks a whole dump and that it is the one that the path names.
-  private func verified(_ content: [UInt8], key: DumpKey) throws -> DumpPrologue {
-    let prologue: DumpPrologue
-    do {
-      prologue = try content.withUnsafeBytes { try DumpPrologue(verifyingDump: $0) }
-    } catch let error as DumpFormatError {
-      throw ServiceFailure(
-        .unprocessableContent, code: "InvalidDump",
-        message: "The body is not a whole dump: \(error). Nothing was stored; fetch the dump from "
-          + "its board again.",
-        target: "\(error)")
-    }
-    guard prologue.header.key == key else {
-      throw ServiceFailure(
-        .unprocessableContent, code: "DumpKeyMismatch",
-        message: "The body is the dump \(prologue.header.key.text), the path names \(key.text). "
-          + "Nothing was stored.",
-        target: "key")
-    }
-    return prologue
   }
 
   /// The signature of the crash. Blocks that lie leave the registers unknown: the dump is whole, so
@@ -116,11 +138,30 @@ struct IngestRoutes: Sendable {
   }
 }
 
-/// The placement of a device that is claimed and whose group gives consent.
-func consenting(_ placement: Placement?, _ device: DeviceID) throws -> Placement {
-  guard let placement else { throw ServiceFailure.unknownDevice(device) }
-  guard placement.consent == .enabled else {
-    throw ServiceFailure.consentNotGiven(group: placement.group.name)
+extension ServiceFailure {
+  /// A dump that does not open.
+  fileprivate static func refused(_ error: DumpOpeningError) -> ServiceFailure {
+    switch error {
+    case .notADump(let error):
+      ServiceFailure(
+        .unprocessableContent, code: "InvalidDump",
+        message: "The body is not a whole dump: \(error). Nothing was stored; fetch the dump from "
+          + "its board again.",
+        target: "\(error)")
+    case .notSealed, .envelopeDamaged:
+      ServiceFailure(
+        .unprocessableContent, code: "DumpNotSealed",
+        message: "The dump is not accepted, because \(error). Nothing was stored.")
+    case .unusableKey, .chunkNotAuthentic, .incomplete:
+      ServiceFailure(
+        .unprocessableContent, code: "DumpNotAuthentic",
+        message: "The dump is whole, but it is not one that this device sealed for this service: "
+          + "\(error). Nothing was stored.")
+    }
   }
-  return placement
+
+  fileprivate static let sealingKeyUnknown = ServiceFailure(
+    .unprocessableContent, code: "SealingKeyUnknown",
+    message: "The dump is sealed to a key that the region of its device has not got: it was never "
+      + "this service's, or it is older than two months and destroyed. Nothing was stored.")
 }

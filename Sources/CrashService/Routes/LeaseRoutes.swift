@@ -1,6 +1,7 @@
 // Leases: the opt-in, or its denial, as a device receives it.
 
 import ConsentLease
+import Foundation
 import Hummingbird
 import ServiceAPI
 
@@ -8,32 +9,71 @@ struct LeaseRoutes: Sendable {
   let service: CrashService
 
   func add(to router: Router<BasicRequestContext>) {
-    let management = service.management
     router.post("martlet/v1/devices/:device/lease") { request, context in
       let device = try context.device()
       let asked = try await request.json(LeaseRequest.self)
-      guard let placement = try await management.placement(of: device) else {
-        throw ServiceFailure.unknownDevice(device)
+      // No lease that allows is signed once a revocation has committed.
+      let answer = try await service.management.holdingStanding(of: device) { standing in
+        try await lease(asked, standing)
       }
-      guard
-        let lease = LeaseBytes(
-          allowed: placement.consent == .enabled, nonce: asked.nonce, epoch: placement.epoch,
-          lifetimeSeconds: Lease.longestLifetime, device: device)
-      else {
-        throw ServiceFailure.invalid(
-          "A nonce has \(Lease.nonceSize) bytes, not \(asked.nonce.count).", target: "nonce")
-      }
-      try await management.countUncaptured(
-        asked.uncapturedCrashes, device: device, nonce: lease.nonce)
+      try await service.management.countUncaptured(
+        asked.uncapturedCrashes, device: device, nonce: Array(asked.nonce))
       context.logger.info(
         "lease issued",
         metadata: [
-          "device": "\(device.text)", "allowed": "\(lease.allowed)", "epoch": "\(lease.epoch)",
+          "device": "\(device.text)", "allowed": "\(answer.allowed)", "epoch": "\(answer.epoch)",
         ])
-      return try jsonResponse(
-        LeaseAnswer(
-          allowed: lease.allowed, epoch: lease.epoch, lifetimeSeconds: lease.lifetimeSeconds,
-          lease: lease.encoded()))
+      return try jsonResponse(answer)
+    }
+  }
+
+  private func lease(_ asked: LeaseRequest, _ standing: DeviceStanding) async throws -> LeaseAnswer
+  {
+    let device = standing.device
+    guard standing.isKnown else { throw ServiceFailure.unknownDevice(device) }
+    guard let registration = standing.registration else {
+      throw ServiceFailure.notProvisioned(device)
+    }
+    let grant = try await grant(standing, buildID: asked.buildId.lowercased())
+    guard
+      let lease = LeaseBytes(
+        nonce: asked.nonce, epoch: standing.epoch, device: device, grant: grant)
+    else {
+      throw ServiceFailure.invalid(
+        "A nonce has \(Lease.nonceSize) bytes, not \(asked.nonce.count).", target: "nonce")
+    }
+    let signed = lease.signedPart
+    let signature = try await service.management.signature(
+      over: signed, by: registration.signingKeyID)
+    return LeaseAnswer(
+      allowed: grant != nil, epoch: standing.epoch, lifetimeSeconds: grant?.lifetimeSeconds ?? 0,
+      lease: signed + signature)
+  }
+
+  /// What the device is allowed; `nil` when that is nothing.
+  private func grant(_ standing: DeviceStanding, buildID: String) async throws -> LeaseBytes.Grant?
+  {
+    guard standing.isAllowed, let placement = standing.placement else { return nil }
+    let now = service.now()
+    let key = try await service.dumps[placement.region].sealingKey(at: now)
+    return LeaseBytes.Grant(
+      dumpsPerFingerprint: service.limits.dumpsPerDevice, sealingKeyID: key.id,
+      sealingKey: key.privateKey.publicKey.rawRepresentation,
+      knownFingerprints: try await knownFingerprints(placement, buildID: buildID, now: now))
+  }
+
+  /// Fingerprints of the image of which the group has enough, those with the most dumps first.
+  private func knownFingerprints(_ placement: Placement, buildID: String, now: Date) async throws
+    -> [UInt32]
+  {
+    let limit = service.limits.dumpsPerGroup
+    guard limit > 0 else { return [] }
+    let stored = try await service.dumps.stored(
+      inGroup: placement.groupID, since: now - ServiceLimits.period, buildID: buildID)
+    let enough = stored.filter { $0.value >= limit }
+      .sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+    return enough.prefix(Lease.mostKnown).compactMap {
+      UInt32($0.key.suffix(8), radix: 16)
     }
   }
 }

@@ -1,4 +1,4 @@
-// One stored dump without its content.
+// One stored dump without what is encrypted of it.
 
 import DumpFormat
 import Foundation
@@ -17,7 +17,6 @@ struct DumpRow: Codable, FetchableRecord, PersistableRecord {
   var deviceGroup: String
   var kind: String
   var fingerprint: String
-  var signature: String
   var buildId: String
   var imageVersion: String
   /// A decimal number: it may exceed what an SQLite integer holds.
@@ -28,6 +27,10 @@ struct DumpRow: Codable, FetchableRecord, PersistableRecord {
   var isTruncated: Bool
   var receivedAt: Int64
   var prologue: Data
+  /// SHA-256 of the bytes as they were received.
+  var receivedDigest: Data
+  /// Empty for a dump that an older version stored.
+  var groupId: String
 
   init(_ dump: IncomingDump, id: String) {
     let header = dump.prologue.header
@@ -40,7 +43,6 @@ struct DumpRow: Codable, FetchableRecord, PersistableRecord {
     deviceGroup = dump.group.name
     kind = "\(header.kind)"
     fingerprint = header.fingerprint.hexDigits
-    signature = dump.signature
     buildId = header.buildID.hexDigits
     imageVersion = header.version.unpaddedText
     uptimeMicroseconds = String(header.uptime)
@@ -50,11 +52,14 @@ struct DumpRow: Codable, FetchableRecord, PersistableRecord {
     isTruncated = dump.prologue.commit.isTruncated
     receivedAt = milliseconds(dump.receivedAt)
     prologue = Data(dump.content.prefix(DumpPrologue.size))
+    receivedDigest = dump.digest
+    groupId = dump.groupID
   }
 
   var key: DumpKey { DumpKey(bootCount: bootCount, sequence: sequence) }
 
-  func summary(in region: Region) -> DumpSummary {
+  /// - Parameter signature: decrypted.
+  func summary(in region: Region, signature: String) -> DumpSummary {
     DumpSummary(
       id: id, deviceId: deviceId, catalog: catalog, product: product, deviceGroup: deviceGroup,
       region: region.rawValue, bootCount: bootCount, sequence: sequence, kind: kind,

@@ -26,24 +26,44 @@ struct DumpStores: Sendable {
   }
 
   /// Stores a dump in `region`, once. A device whose group changed its boundary between two tries
-  /// may have it in another region already: there it stays, and no content is compared, only the
-  /// prologue with its checksums.
+  /// may have it in another region already: there it stays, and no content is compared, only its
+  /// digest.
   func insert(_ dump: IncomingDump, in region: Region) async throws -> StoreOutcome {
     for store in all where store.region != region {
       if let stored = try await store.find(dump.prologue.header.key, of: dump.device) {
-        return stored.prologue == Array(dump.content.prefix(DumpPrologue.size))
-          ? .present(id: stored.id) : .conflict
+        return stored.digest == dump.digest ? .present(id: stored.id) : .conflict
       }
     }
     return try await self[region].insert(dump)
   }
 
-  /// Whether any region holds a dump of that key.
-  func isStored(_ key: DumpKey, of device: DeviceID) async throws -> Bool {
+  /// The dump of that key, whichever region holds it.
+  func find(_ key: DumpKey, of device: DeviceID) async throws -> StoredDump? {
     for store in all {
-      if try await store.find(key, of: device) != nil { return true }
+      if let stored = try await store.find(key, of: device) { return stored }
     }
-    return false
+    return nil
+  }
+
+  /// How many dumps of each fingerprint a device group has, in all regions: numbers alone are told.
+  func stored(inGroup groupID: String, since: Date, buildID: String? = nil) async throws
+    -> [String: Int]
+  {
+    var counts: [String: Int] = [:]
+    for store in all {
+      let found = try await store.stored(inGroup: groupID, since: since, buildID: buildID)
+      counts.merge(found, uniquingKeysWith: +)
+    }
+    return counts
+  }
+
+  /// How many dumps of a device were not taken, by fingerprint.
+  func skipped(of device: DeviceID) async throws -> [String: Int] {
+    var counts: [String: Int] = [:]
+    for store in all {
+      counts.merge(try await store.skipped(of: device), uniquingKeysWith: +)
+    }
+    return counts
   }
 
   /// A page of all regions' dumps, newest first, and where the next page begins.

@@ -39,20 +39,6 @@ public struct DeviceRecord: Equatable, Sendable {
   public var claimedAt: Date
 }
 
-/// Where a device is, and what its group's owner said about its dumps.
-public struct Placement: Equatable, Sendable {
-  public var device: DeviceID
-  public var group: DeviceGroupReference
-  public var consent: CrashDumpsCollection
-  public var boundary: RegionalDataBoundary
-  /// Rises with every change of consent and with every move of the device; never goes back, not
-  /// even when the device is claimed again after its catalog was deleted.
-  public var epoch: UInt32
-
-  /// The store of the device's dumps.
-  public var region: Region { Region(boundary: boundary, device: device) }
-}
-
 /// What a write did.
 public enum WriteOutcome: Equatable, Sendable {
   case created
@@ -85,7 +71,8 @@ public protocol ManagementStore: Sendable {
   /// - Parameter resourceGroup: `nil` lists those of every resource group.
   func catalogs(subscription: String, resourceGroup: String?, page: Page) async throws
     -> [CatalogRecord]
-  /// Deletes everything in the catalog and unclaims its devices. False when there was none.
+  /// Deletes everything in the catalog and unclaims its devices. Its signing key stays, so that denials
+  /// can be signed, and so that a catalog made again under that name has it. False when there was none.
   func deleteCatalog(_ catalog: CatalogReference) async throws -> Bool
 
   func putProduct(_ product: ProductReference, _ change: ProductChange) async throws
@@ -108,7 +95,8 @@ public protocol ManagementStore: Sendable {
   func deleteDeviceGroup(_ group: DeviceGroupReference) async throws -> Bool
 
   /// Claims devices into a group. One that is in the group already stays as it is, one from another
-  /// group of the same catalog moves. All or none: 409 when one belongs to another catalog.
+  /// group of the same catalog moves. All or none: 409 when one belongs to another catalog, or was
+  /// provisioned for another.
   /// - Returns: the number of the operation.
   func claim(_ devices: [DeviceID], into group: DeviceGroupReference) async throws -> String
   func device(_ device: DeviceID, in group: DeviceGroupReference) async throws -> DeviceRecord
@@ -117,18 +105,30 @@ public protocol ManagementStore: Sendable {
   func move(
     _ device: DeviceID, from group: DeviceGroupReference, to target: DeviceGroupReference
   ) async throws -> DeviceRecord
+  /// Takes a device out of the catalog. False when it is not in that group.
+  func unclaim(_ device: DeviceID, from group: DeviceGroupReference) async throws -> Bool
   func countDevices(in group: DeviceGroupReference) async throws -> Int
   func countDevices(in product: ProductReference) async throws -> Int
   func countDevices(in catalog: CatalogReference) async throws -> Int
   /// Whether an operation of that number was begun in the last day.
   func operationExists(_ id: String) async throws -> Bool
 
-  /// Where a device is; `nil` when nobody claimed it.
-  func placement(of device: DeviceID) async throws -> Placement?
-  /// Runs `body` while the placement of every device stays as it is: a change of consent, a move or
+  /// What a board needs to know to belong to a catalog, with a new challenge.
+  func provisioningOffer(for catalog: CatalogReference) async throws -> ProvisioningOffer
+  /// Registers a device's public key. 409 when it is registered or claimed elsewhere, or the challenge
+  /// is not known any more; 422 when the proof does not hold.
+  func register(_ device: DeviceID, _ proof: DeviceIdentityProof) async throws
+    -> (Registration, WriteOutcome)
+  /// The signature of a catalog over `bytes`: ECDSA with P-256 and SHA-256, r then s, 64 bytes.
+  /// - Parameter id: ``Registration/signingKeyID``.
+  func signature(over bytes: Data, by id: String) async throws -> Data
+
+  /// How things stand with devices, all at the same moment and in their order.
+  func standings(of devices: [DeviceID]) async throws -> [DeviceStanding]
+  /// Runs `body` while the standing of every device stays as it is: a change of consent, a move or
   /// a deletion commits either before `body` begins, and `body` sees it, or after it ends.
-  func holdingPlacement<Value: Sendable>(
-    of device: DeviceID, _ body: @Sendable (Placement?) async throws -> Value
+  func holdingStanding<Value: Sendable>(
+    of device: DeviceID, _ body: @Sendable (DeviceStanding) async throws -> Value
   ) async throws -> Value
   /// Adds crashes that a device did not capture for want of consent. The same nonce counts once.
   func countUncaptured(_ crashes: UInt32, device: DeviceID, nonce: [UInt8]) async throws
@@ -136,4 +136,11 @@ public protocol ManagementStore: Sendable {
   func uncapturedCrashes(device: DeviceID) async throws -> Int
   /// Ends the use of the store.
   func close() throws
+}
+
+extension ManagementStore {
+  /// How things stand with one device.
+  func standing(of device: DeviceID) async throws -> DeviceStanding {
+    try await standings(of: [device]).first ?? DeviceStanding(device: device, epoch: 0)
+  }
 }

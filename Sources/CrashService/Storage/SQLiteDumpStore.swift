@@ -5,82 +5,45 @@ import Foundation
 import GRDB
 import ServiceAPI
 
-/// `<region>.sqlite`. Content lies in a table of its own, so that lists do not wade through it.
+/// `<region>.sqlite`. Content lies in a table of its own, encrypted with each dump's own key.
 final class SQLiteDumpStore: DumpStore {
   let region: Region
   let pool: DatabasePool
+  let secrets: SecretTable
+  private let vault: DumpVault
 
   /// - Parameter folder: the data folder; the file is named after the region.
-  init(region: Region, in folder: URL) throws {
+  /// - Throws: ``SecretUnreadable`` when the store belongs to another master key.
+  init(region: Region, in folder: URL, masterKey: MasterKey) throws {
     self.region = region
+    let secrets = SecretTable(masterKey: masterKey, store: region.storeName)
+    self.secrets = secrets
     pool = try openDatabase(
-      at: folder.appendingPathComponent("\(region.storeName).sqlite"), migrator: Self.migrator)
-  }
-
-  private static var migrator: DatabaseMigrator {
-    var migrator = DatabaseMigrator()
-    migrator.registerMigration("dumps") { db in
-      try db.execute(
-        sql: """
-          CREATE TABLE dumps (
-            id TEXT NOT NULL PRIMARY KEY,
-            deviceId TEXT NOT NULL,
-            bootCount INTEGER NOT NULL,
-            sequence INTEGER NOT NULL,
-            catalog TEXT NOT NULL COLLATE NOCASE,
-            product TEXT NOT NULL COLLATE NOCASE,
-            deviceGroup TEXT NOT NULL COLLATE NOCASE,
-            kind TEXT NOT NULL,
-            fingerprint TEXT NOT NULL,
-            signature TEXT NOT NULL,
-            buildId TEXT NOT NULL,
-            imageVersion TEXT NOT NULL,
-            uptimeMicroseconds TEXT NOT NULL,
-            occurrences INTEGER NOT NULL,
-            consentEpoch INTEGER NOT NULL,
-            size INTEGER NOT NULL,
-            isTruncated INTEGER NOT NULL,
-            receivedAt INTEGER NOT NULL,
-            prologue BLOB NOT NULL,
-            UNIQUE (deviceId, bootCount, sequence)
-          ) STRICT;
-          CREATE INDEX dumpsByTime ON dumps (receivedAt, id);
-          CREATE INDEX dumpsByDevice ON dumps (deviceId, receivedAt, id);
-          CREATE INDEX dumpsByGroup ON dumps (catalog, product, deviceGroup, receivedAt, id);
-          CREATE INDEX dumpsByFingerprint ON dumps (fingerprint, receivedAt);
-          CREATE TABLE contents (
-            dumpId TEXT NOT NULL PRIMARY KEY REFERENCES dumps ON DELETE CASCADE,
-            content BLOB NOT NULL
-          ) STRICT;
-          """)
-    }
-    migrator.registerMigration("crash counts", migrate: makeCounts)
-    return migrator
+      at: folder.appendingPathComponent("\(region.storeName).sqlite"),
+      migrator: Self.migrator(secrets))
+    vault = try pool.write { try Self.vault($0, secrets) }
   }
 
   func close() throws { try pool.close() }
 
   func insert(_ dump: IncomingDump) async throws -> StoreOutcome {
     let row = DumpRow(dump, id: "\(region.storeName)-\(UUID().uuidString.lowercased())")
-    let content = Data(dump.content)
+    let sealed = try vault.seal(
+      content: Data(dump.content), signature: dump.signature, id: row.id)
     return try await pool.write { db in
       if let stored = try DumpRow.find(db, row.key, device: row.deviceId) {
-        let same: SQLRequest<Bool> = """
-          SELECT content = \(content) FROM contents WHERE dumpId = \(stored.id)
-          """
-        return try same.fetchOne(db) == true ? .present(id: stored.id) : .conflict
+        return stored.receivedDigest == row.receivedDigest ? .present(id: stored.id) : .conflict
       }
       try row.insert(db)
-      try db.execute(
-        literal: "INSERT INTO contents (dumpId, content) VALUES (\(row.id), \(content))")
+      try Self.insert(db, sealed, id: row.id)
       return .stored(id: row.id)
     }
   }
 
-  func find(_ key: DumpKey, of device: DeviceID) async throws -> StoredPrologue? {
+  func find(_ key: DumpKey, of device: DeviceID) async throws -> StoredDump? {
     try await pool.read { db in
       try DumpRow.find(db, key, device: device.text).map {
-        StoredPrologue(id: $0.id, prologue: Array($0.prologue))
+        StoredDump(id: $0.id, digest: $0.receivedDigest)
       }
     }
   }
@@ -88,9 +51,8 @@ final class SQLiteDumpStore: DumpStore {
   func list(_ filter: DumpFilter, after cursor: DumpCursor?, limit: Int) async throws
     -> [(DumpCursor, DumpSummary)]
   {
-    let region = region
-    return try await pool.read { db in
-      var request: SQL = "SELECT * FROM dumps WHERE true"
+    try await pool.read { [self] db in
+      var request: SQL = "\(Self.summaries) WHERE true"
       if let catalog = filter.catalog { request += " AND catalog = \(catalog)" }
       if let product = filter.product { request += " AND product = \(product)" }
       if let group = filter.deviceGroup { request += " AND deviceGroup = \(group)" }
@@ -99,20 +61,39 @@ final class SQLiteDumpStore: DumpStore {
         request += " AND (receivedAt, id) < (\(cursor.receivedAt), \(cursor.id))"
       }
       request += " ORDER BY receivedAt DESC, id DESC LIMIT \(limit)"
-      return try DumpRow.fetchAll(db, SQLRequest(literal: request)).map {
-        (DumpCursor(receivedAt: $0.receivedAt, id: $0.id), $0.summary(in: region))
+      return try Row.fetchAll(db, SQLRequest(literal: request)).map {
+        let summary = try summary($0)
+        return (DumpCursor(receivedAt: $0["receivedAt"], id: summary.id), summary)
       }
     }
   }
 
   func summary(_ id: String) async throws -> DumpSummary? {
-    let region = region
-    return try await pool.read { try DumpRow.fetchOne($0, key: id)?.summary(in: region) }
+    try await pool.read { [self] db in
+      try SQLRequest<Row>("\(Self.summaries) WHERE id = \(id)").fetchOne(db).map(summary)
+    }
   }
 
   func content(_ id: String) async throws -> Data? {
-    try await pool.read { db in
-      try SQLRequest<Data>("SELECT content FROM contents WHERE dumpId = \(id)").fetchOne(db)
+    let sealed: (key: Data, content: Data)? = try await pool.read { db in
+      try SQLRequest<Row>("SELECT wrappedKey, content FROM sealedContents WHERE dumpId = \(id)")
+        .fetchOne(db).map { ($0["wrappedKey"], $0["content"]) }
     }
+    return try sealed.map { try vault.content($0.content, wrappedKey: $0.key, id: id) }
+  }
+
+  /// Rows that ``summary(_:)`` reads.
+  private static var summaries: SQL {
+    """
+    SELECT dumps.*, wrappedKey, sealedContents.signature AS sealedSignature
+    FROM dumps JOIN sealedContents ON dumpId = id
+    """
+  }
+
+  private func summary(_ row: Row) throws -> DumpSummary {
+    let dump = try DumpRow(row: row)
+    let signature = try vault.signature(
+      row["sealedSignature"], wrappedKey: row["wrappedKey"], id: dump.id)
+    return dump.summary(in: region, signature: signature)
   }
 }

@@ -10,7 +10,7 @@ extension SQLiteManagementStore {
   func putCatalog(_ catalog: CatalogReference, _ change: CatalogChange) async throws
     -> (CatalogRecord, WriteOutcome)
   {
-    try await write { db, now in
+    try await write { [self] db, now in
       let tags = try tagText(change.tags ?? [:])
       let location = change.location ?? "global"
       if var row = try CatalogRow.find(db, catalog) {
@@ -25,6 +25,7 @@ extension SQLiteManagementStore {
         resourceGroup: catalog.scope.resourceGroup, name: catalog.name, location: location,
         tags: tags, createdAt: now, modifiedAt: now)
       try row.insert(db)
+      try makeSigningKey(db, for: row)
       let product = ProductRow(
         id: Self.newID(), catalogId: row.id, name: ProductReference.defaultName, description: "",
         createdAt: now, modifiedAt: now)
@@ -67,6 +68,15 @@ extension SQLiteManagementStore {
   func deleteCatalog(_ catalog: CatalogReference) async throws -> Bool {
     try await write { db, _ in
       guard let row = try CatalogRow.find(db, catalog) else { return false }
+      try raiseEpochs(
+        db,
+        of: """
+          SELECT devices.id FROM devices
+          JOIN deviceGroups ON deviceGroups.id = deviceGroupId
+          JOIN products ON products.id = productId WHERE catalogId = \(row.id)
+          """)
+      let key = try CatalogKeyRow.require(db, of: row)
+      try db.execute(literal: "DELETE FROM challenges WHERE catalogKeyId = \(key.id)")
       return try row.delete(db)
     }
   }

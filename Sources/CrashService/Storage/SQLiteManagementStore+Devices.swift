@@ -1,10 +1,10 @@
-// Devices and their consent in SQLite.
+// Devices in SQLite: claiming, moving, looking.
 
 import Foundation
 import GRDB
 import ServiceAPI
 
-private struct DeviceRow: Codable, FetchableRecord, PersistableRecord {
+struct DeviceRow: Codable, FetchableRecord, PersistableRecord {
   static let databaseTableName = "devices"
 
   var id: String
@@ -24,6 +24,7 @@ extension SQLiteManagementStore {
   func claim(_ devices: [DeviceID], into group: DeviceGroupReference) async throws -> String {
     try await write { db, now in
       let target = try LocatedGroup.require(db, group)
+      let signingKey = try CatalogKeyRow.require(db, of: target.catalog)
       for device in devices {
         let found = try DeviceRow.fetchOne(db, key: device.text)
         if let found {
@@ -36,6 +37,10 @@ extension SQLiteManagementStore {
                 + "claimed.",
               target: device.text)
           }
+        }
+        let registration = try RegistrationRow.fetchOne(db, key: device.text)
+        guard registration?.catalogKeyId ?? signingKey.id == signingKey.id else {
+          throw ServiceFailure.provisionedElsewhere(device)
         }
         try DeviceRow(
           id: device.text, deviceGroupId: target.group.id, claimedAt: found?.claimedAt ?? now
@@ -69,6 +74,17 @@ extension SQLiteManagementStore {
       }
       return DeviceRecord(
         id: device, group: target.reference, claimedAt: date(milliseconds: row.claimedAt))
+    }
+  }
+
+  func unclaim(_ device: DeviceID, from group: DeviceGroupReference) async throws -> Bool {
+    try await write { db, _ in
+      let source = try LocatedGroup.require(db, group)
+      guard let row = try DeviceRow.fetchOne(db, key: device.text),
+        row.deviceGroupId == source.group.id
+      else { return false }
+      try raiseEpochs(db, of: "SELECT \(device.text) AS id")
+      return try row.delete(db)
     }
   }
 
@@ -139,53 +155,6 @@ extension SQLiteManagementStore {
         WHERE catalogId = \(row.id)
         """
       return try request.fetchOne(db) ?? 0
-    }
-  }
-
-  // MARK: - Consent
-
-  func placement(of device: DeviceID) async throws -> Placement? {
-    try await read { db in
-      guard let row = try DeviceRow.fetchOne(db, key: device.text),
-        let place = try LocatedGroup.find(db, groupID: row.deviceGroupId)
-      else { return nil }
-      guard let boundary = place.group.properties?.regionalDataBoundary else {
-        throw place.group.unreadable
-      }
-      let epoch: SQLRequest<UInt32> =
-        "SELECT epoch FROM consentEpochs WHERE device = \(device.text)"
-      return Placement(
-        device: device, group: place.reference, consent: place.group.consent, boundary: boundary,
-        epoch: try epoch.fetchOne(db) ?? 0)
-    }
-  }
-
-  func holdingPlacement<Value: Sendable>(
-    of device: DeviceID, _ body: @Sendable (Placement?) async throws -> Value
-  ) async throws -> Value {
-    try await gate.shared { try await body(placement(of: device)) }
-  }
-
-  func countUncaptured(_ crashes: UInt32, device: DeviceID, nonce: [UInt8]) async throws {
-    guard crashes > 0 else { return }
-    let time = milliseconds(now())
-    try await pool.write { db in
-      try db.execute(
-        literal: """
-          INSERT INTO uncapturedCrashes (device, total, lastNonce, modifiedAt)
-          VALUES (\(device.text), \(crashes), \(Data(nonce)), \(time))
-          ON CONFLICT (device) DO UPDATE
-          SET total = total + excluded.total, lastNonce = excluded.lastNonce,
-            modifiedAt = excluded.modifiedAt
-          WHERE lastNonce <> excluded.lastNonce
-          """)
-    }
-  }
-
-  func uncapturedCrashes(device: DeviceID) async throws -> Int {
-    try await read { db in
-      try SQLRequest<Int>("SELECT total FROM uncapturedCrashes WHERE device = \(device.text)")
-        .fetchOne(db) ?? 0
     }
   }
 }

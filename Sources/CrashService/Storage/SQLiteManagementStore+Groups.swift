@@ -1,4 +1,4 @@
-// Device groups in SQLite; a change of consent raises the epoch of every device in the group.
+// Device groups in SQLite; a change of consent or boundary raises the epoch of every device in the group.
 
 import Foundation
 import GRDB
@@ -104,7 +104,10 @@ func raiseEpochs(_ db: Database, of devices: SQL) throws {
 private func raiseEpochsIfConsentChanged(
   _ db: Database, from before: DeviceGroupRow, to after: DeviceGroupRow
 ) throws {
-  guard before.consent != after.consent else { return }
+  // What was sealed for one region is not stored in another, so a new boundary is a new consent.
+  guard
+    before.consent != after.consent || before.regionalDataBoundary != after.regionalDataBoundary
+  else { return }
   try raiseEpochs(db, of: "SELECT id FROM devices WHERE deviceGroupId = \(after.id)")
 }
 

@@ -8,15 +8,19 @@ import ServiceAPI
 final class SQLiteManagementStore: ManagementStore {
   let pool: DatabasePool
   let gate = PlacementGate()
+  let secrets: SecretTable
   let now: @Sendable () -> Date
 
   /// - Parameter now: the service's clock.
-  init(at url: URL, now: @escaping @Sendable () -> Date) throws {
+  /// - Throws: ``SecretUnreadable`` when the database belongs to another master key.
+  init(at url: URL, masterKey: MasterKey, now: @escaping @Sendable () -> Date) throws {
     pool = try openDatabase(at: url, migrator: Self.migrator)
+    secrets = SecretTable(masterKey: masterKey, store: "management")
     self.now = now
+    try makeMissingKeys()
   }
 
-  private static var migrator: DatabaseMigrator {
+  static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("catalogs, groups, devices") { db in
       try db.execute(
@@ -77,6 +81,7 @@ final class SQLiteManagementStore: ManagementStore {
           ) STRICT;
           """)
     }
+    migrator.registerMigration("provisioning", migrate: makeProvisioning)
     return migrator
   }
 

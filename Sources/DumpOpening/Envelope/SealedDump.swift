@@ -27,25 +27,27 @@ public struct SealedDump: Sendable {
     let header = try readHeader(bytes)
     guard header.encoding == .sealed else { throw .notSealed }
     let body = DumpPrologue.size
-    let firstChunk = body + SealedBodyLayout.envelopeSize
+    guard bytes.count >= body else { throw .notADump(.tooShort) }
+    let firstChunk = body + SealedLayout.envelope
     guard bytes.count >= firstChunk, bytes.count <= DumpPrologue.largestDump,
-      Array(bytes[body..<body + SealedBodyLayout.magic.count]) == SealedBodyLayout.magic
+      bytes.withUnsafeBytes({ $0.loadUnaligned(fromByteOffset: body, as: UInt32.self) })
+        == SealedLayout.magic.littleEndian
     else { throw .envelopeDamaged }
     func field(_ offset: Int, _ size: Int) -> [UInt8] {
       Array(bytes[body + offset..<body + offset + size])
     }
     self.bytes = bytes
     self.header = header
-    sealingKeyID = field(SealedBodyLayout.sealingKeyID, 4).reversed().reduce(0) {
+    sealingKeyID = field(SealedLayout.sealingKeyID, 4).reversed().reduce(0) {
       $0 << 8 | UInt32($1)
     }
-    salt = field(SealedBodyLayout.salt, SealedBodyLayout.saltSize)
+    salt = field(SealedLayout.salt, SealedLayout.saltSize)
     encapsulatedKey = field(
-      SealedBodyLayout.encapsulatedKey, SealedBodyLayout.encapsulatedKeySize)
+      SealedLayout.enc, SealedLayout.encSize)
     var chunks: [Range<Int>] = []
     var start = firstChunk
     while start < bytes.count {
-      let end = min(bytes.count, start + SealedBodyLayout.chunkSize(chunks.count))
+      let end = min(bytes.count, start + SealedLayout.size(ofChunk: chunks.count))
       chunks.append(start..<end)
       start = end
     }
@@ -81,4 +83,9 @@ private func readHeader(_ bytes: [UInt8]) throws(DumpOpeningError) -> DumpHeader
   case .success(let header): return header
   case .failure(let error): throw .notADump(error)
   }
+}
+
+extension SealedLayout {
+  /// Bytes of the chunk at `index` with its tag, when it is full.
+  static func size(ofChunk index: Int) -> Int { index == 0 ? chunk - envelope : chunk }
 }
