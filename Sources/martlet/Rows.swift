@@ -62,29 +62,37 @@ struct DeviceRow: TableRow {
   func encode(to encoder: any Encoder) throws { try resource.encode(to: encoder) }
 }
 
-/// A device with how often it crashed. As JSON it is the resource with a member `crashes`.
+/// A device with how often it crashed. As JSON it is the resource with members `crashes` and
+/// `provisionedFor`.
 struct DeviceDetail: TableRow {
-  static let titles = DeviceRow.titles + ["Crashes", "Fingerprints", "CrashesWithoutConsent"]
+  static let titles =
+    DeviceRow.titles + ["ProvisionedFor", "Crashes", "Fingerprints", "CrashesWithoutConsent"]
   var row: DeviceRow
   var crashes: DeviceCrashes
+  /// The catalog whose leases the device takes; `nil` when the service does not know its key.
+  var provisionedFor: String?
 
   var cells: [String] {
-    row.cells + ["\(crashes.total)", "\(crashes.fingerprints.count)", "\(crashes.uncaptured)"]
+    row.cells + [
+      provisionedFor ?? "no", "\(crashes.total)", "\(crashes.fingerprints.count)",
+      "\(crashes.uncaptured)",
+    ]
   }
 
-  private enum CodingKeys: CodingKey { case crashes }
+  private enum CodingKeys: CodingKey { case crashes, provisionedFor }
 
   func encode(to encoder: any Encoder) throws {
     try row.encode(to: encoder)
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(crashes, forKey: .crashes)
+    try container.encode(provisionedFor, forKey: .provisionedFor)
   }
 }
 
 /// The crashes of a device with one fingerprint.
 struct CrashRow: TableRow {
   static let titles = [
-    "Fingerprint", "Crashes", "FirstBoot", "FirstUptime", "LastBoot", "LastUptime",
+    "Fingerprint", "Crashes", "FirstBoot", "FirstUptime", "LastBoot", "LastUptime", "DumpsSkipped",
   ]
   var kind: DeviceCrashes.Kind
 
@@ -93,7 +101,7 @@ struct CrashRow: TableRow {
     func uptime(_ seconds: UInt32?) -> String { seconds.map { "\($0) s" } ?? "unknown" }
     return [
       kind.fingerprint, "\(total.count)", "\(total.firstBoot)", uptime(total.firstUptimeSeconds),
-      "\(total.lastBoot)", uptime(total.lastUptimeSeconds),
+      "\(total.lastBoot)", uptime(total.lastUptimeSeconds), "\(kind.skippedDumps)",
     ]
   }
 

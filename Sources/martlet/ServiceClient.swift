@@ -20,6 +20,13 @@ struct ServiceClient: Sendable {
     try decode(try await send(.GET, path).body)
   }
 
+  /// The same; `nil` when there is none.
+  func find<Answer: Decodable>(_ path: String) async throws -> Answer? {
+    let answer = try await exchange(address + encoded(path), .GET, nil)
+    if answer.status == .notFound { return nil }
+    return try decode(try checked(answer).body)
+  }
+
   func put<Answer: Decodable>(_ path: String, _ body: some Encodable) async throws -> Answer {
     try decode(try await send(.PUT, path, body).body)
   }
@@ -88,6 +95,18 @@ struct ServiceClient: Sendable {
   private func sendTo(_ url: String, _ method: HTTPMethod, _ body: (any Encodable)?) async throws
     -> Answer
   {
+    try checked(try await exchange(url, method, body))
+  }
+
+  private func checked(_ answer: Answer) throws -> Answer {
+    guard (200..<300).contains(Int(answer.status.code)) else { throw failure(answer) }
+    return answer
+  }
+
+  /// Whatever is answered.
+  private func exchange(_ url: String, _ method: HTTPMethod, _ body: (any Encodable)?) async throws
+    -> Answer
+  {
     var request = HTTPClientRequest(url: url)
     request.method = method
     request.headers.add(name: "Accept", value: "application/json")
@@ -95,11 +114,10 @@ struct ServiceClient: Sendable {
       request.headers.add(name: "Content-Type", value: "application/json")
       request.body = .bytes(ByteBuffer(bytes: try ServiceJSON.encoder().encode(body)))
     }
-    let answer: Answer
     do {
       let response = try await Self.pool.execute(request, timeout: .seconds(60))
       let bytes = try await response.body.collect(upTo: Self.largestAnswer)
-      answer = Answer(
+      return Answer(
         status: response.status, headers: response.headers, body: Data(bytes.readableBytesView))
     } catch {
       throw CommandFailure(
@@ -107,8 +125,6 @@ struct ServiceClient: Sendable {
         remedy: "Start it with martlet-service run --data <folder>, or name another one with "
           + "--service or martlet config set --service.")
     }
-    guard (200..<300).contains(Int(answer.status.code)) else { throw failure(answer) }
-    return answer
   }
 
   private func failure(_ answer: Answer) -> CommandFailure {
