@@ -131,6 +131,13 @@ extension LiveLink {
     return bytes
   }
 
+  /// A dump that the board sealed, in the clear.
+  public func open(
+    _ dump: [UInt8], authority: LeaseAuthority = LeaseAuthority()
+  ) throws -> [UInt8] {
+    try authority.open(dump, from: provision(authority))
+  }
+
   /// Says what becomes of a dump.
   public func receipt(_ key: DumpKey, _ verdict: ReceiptVerdict) throws -> Done {
     let answer = try request(.receipt) { Receipt(key: key, verdict: verdict).append(to: &$0) }

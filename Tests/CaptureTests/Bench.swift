@@ -63,6 +63,9 @@ final class Bench {
     agent = board.run { BootAgent(slotSize: slotSize) }
   }
 
+  /// Boots a board that may have no identity, after a start.
+  func bootUnprovisioned() { agent = board.run { BootAgent(slotSize: slotSize) } }
+
   /// Gives the board an identity that trusts ``authority``, as PROVISION does, unless it has one.
   func provision() {
     board.run {

@@ -76,6 +76,71 @@ import Testing
     #expect(!captures(bench))
   }
 
+  @Test(arguments: [HALResetCause.external, .unknown])
+  func `a reset that may have taken days suspends the lease until the next contact`(
+    cause: HALResetCause
+  ) throws {
+    let bench = try Bench()
+    bench.boot()
+    bench.give()
+    bench.reboot(cause: cause)
+    #expect(bench.hello()?.leaseState == .suspended)
+    bench.reboot()
+    #expect(bench.hello()?.leaseState == .suspended)
+    #expect(bench.give()?.state == .allowed)
+  }
+
+  @Test func `an uptime that went back behind what flash counted closes the gate`() throws {
+    let bench = try Bench()
+    bench.boot()
+    bench.give()
+    bench.board.advance(by: .seconds(3600))
+    bench.poll()
+    let earlier = bench.board.retained
+    // 71.6 minutes are a period.
+    bench.board.advance(by: .seconds(4 * 3600))
+    bench.poll(2)
+    bench.reboot()
+    #expect(bench.hello()?.leaseState == .allowed)
+    // RAM as it was four hours ago, boot number and all but the time made to fit.
+    bench.board.retained = earlier
+    bench.reboot()
+    #expect(bench.hello()?.leaseState == .clockFault)
+    #expect(bench.give()?.state == .allowed)
+    bench.reboot()
+    #expect(bench.hello()?.leaseState == .allowed)
+  }
+
+  @Test func `flash of an earlier day closes the gate`() throws {
+    let bench = try Bench()
+    bench.boot()
+    let flash = try bench.board.norImage()
+    bench.give()
+    bench.reboot()
+    #expect(bench.hello()?.leaseState == .allowed)
+    try bench.board.setNor(at: 0, to: flash)
+    bench.reboot()
+    #expect(bench.hello()?.leaseState == .clockFault)
+    #expect(bench.give()?.state == .allowed)
+  }
+
+  @Test func `uptime is counted in flash one bit in 71 minutes and no more`() throws {
+    let bench = try Bench()
+    bench.boot()
+    bench.give()
+    bench.poll()
+    bench.board.clearCounters()
+    for _ in 0..<48 * 60 {
+      bench.board.advance(by: .seconds(60))
+      bench.poll()
+    }
+    // 48 h are 40 periods; the first takes a record.
+    #expect((40...90).contains(bench.board.counters.programs))
+    #expect(bench.board.counters.erases == 0)
+    bench.reboot()
+    #expect(bench.hello()?.leaseState == .expired)
+  }
+
   @Test func `a clock that goes back closes the gate until the next lease`() throws {
     let bench = try Bench()
     bench.boot()

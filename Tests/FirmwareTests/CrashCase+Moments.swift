@@ -38,12 +38,12 @@ extension CrashCase {
     CrashCase(
       command: "crash premain 66770000", kind: .usageFault, exception: 6, cfsr: CFSR.undefinstr,
       pc: .function(["demo_undefined_instruction"]), seed: 0x6677_0000, bootResetCause: .software,
-      boot: 1, sequence: 3, isRegisterOnly: true, hasStack: false),
+      sequence: 3, isRegisterOnly: true, hasStack: false),
     // Configurable faults are still off: it arrives as HardFault.
     CrashCase(
       command: "crash early 77880000", kind: .usageFault, exception: 3, cfsr: CFSR.undefinstr,
       hfsr: 1 << 30, pc: .function(["demo_undefined_instruction"]), seed: 0x7788_0000,
-      bootResetCause: .software, boot: 1, sequence: 3, isRegisterOnly: true, hasStack: false),
+      bootResetCause: .software, sequence: 3, isRegisterOnly: true, hasStack: false),
   ]
 
   /// Every way to die.

@@ -12,6 +12,7 @@ struct CrashRun: Sendable {
   /// Before the crash and after the reboot.
   var before: Hello
   var after: Hello
+  /// The dump in the clear.
   var bytes: [UInt8]
   /// From power-on to the reboot's HELLO, as this machine's clock has it.
   var elapsed: Duration
@@ -32,7 +33,7 @@ struct CrashRun: Sendable {
       guard let offer = try link.offer(after: first) else {
         throw ProcessFailure(.unexpected, "nothing is offered after \(command)\n\(link.text)")
       }
-      let bytes = try link.fetch(offer)
+      let bytes = try link.open(link.fetch(offer))
       _ = try link.receipt(offer.key, .stored)
       let left = Int(try link.who().dumpsWaiting)
       _ = try link.go()

@@ -31,7 +31,7 @@ extension BoardTests {
           link.type(command)
           last = try link.hello { $0.bootCount > last.bootCount }
           for offer in try link.offers() {
-            bytes.append(try link.fetch(offer))
+            bytes.append(try link.open(link.fetch(offer)))
             _ = try link.receipt(offer.key, .stored)
           }
           _ = try link.go()

@@ -77,7 +77,7 @@ extension BoardTests {
       if offers.count != 1 { complain("\(offers.count) dumps") }
       for offer in offers {
         do {
-          let dump = try DecodedDump(bytes: link.fetch(offer))
+          let dump = try DecodedDump(bytes: link.open(link.fetch(offer)))
           tally.kinds[dump.header.kind, default: 0] += 1
           if dump.header.isRegisterOnly { tally.registerOnly += 1 }
           if dump.core == nil { complain("no registers") }
