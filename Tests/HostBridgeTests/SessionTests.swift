@@ -3,6 +3,7 @@
 import DumpFormat
 import Foundation
 import LinkProtocol
+import Logging
 import MartletTestKit
 import SerialLink
 import Synchronization
@@ -78,6 +79,79 @@ import Testing
       #expect(bridge.events.all(.dumpSpooled).isEmpty)
       // The session waits for its line.
       bridge.line.plugIn()
+    }
+  }
+
+  @Test func `a new consent empties the spool of the one before`() async throws {
+    try await withBridge { bridge async throws in
+      let old = Sample(key(6, 1), device: "a5", epoch: 1)
+      let new = Sample(key(6, 2), device: "a5", epoch: 2)
+      bridge.service.set {
+        $0.offerFailure = .unreachable
+        $0.epoch = 2
+      }
+      #expect(try await bridge.spool.store(old) == .stored)
+      #expect(try await bridge.spool.store(new) == .stored)
+      // The board has not dropped its own yet.
+      bridge.line.board { $0.hold(key(7, 1)) }
+      bridge.line.plugIn()
+      #expect(await bridge.events.next(.dumpRefused)?.cause == .noConsent)
+      #expect(try await bridge.spool.standing(of: old) == .known(.purged))
+      #expect(try await bridge.spool.standing(of: new) == .known(.stored))
+      #expect(bridge.events.all(.dumpPurged).map(\.size) == [old.bytes.count])
+      #expect(bridge.events.all(.dumpPurged).map(\.board) == ["unix:/fake"])
+    }
+  }
+
+  @Test func `a dump that is not sealed is not taken, and released on the board`() async throws {
+    try await withBridge { bridge async throws in
+      bridge.line.board { board in
+        var builder = DumpBuilder(key: key(7, 1))
+        builder.addMemory(at: 0x2000_0000, [UInt8](repeating: 0x5E, count: 500))
+        board.dumps[key(7, 1)] = builder.build()
+        board.hold(key(7, 2))
+      }
+      bridge.line.plugIn()
+      let refused = await bridge.events.next(.dumpRefused)
+      #expect(refused?.cause == .notSealed)
+      #expect(refused?.dump == "7-1")
+      #expect(await bridge.events.next(.dumpUploaded)?.dump == "7-2")
+      #expect(bridge.line.board { Set($0.fetches.map(\.key)) } == [key(7, 2)])
+      #expect(bridge.service.now.stored.count == 1)
+    }
+  }
+
+  @Test func `a board that was never provisioned is told about once, with what to do`()
+    async throws
+  {
+    let log = LogLines()
+    try await withBridge(
+      settings: ConversationSettings(pollInterval: .milliseconds(20)), log: log.logger
+    ) { bridge async throws in
+      bridge.line.board { $0.hello.deviceID = DeviceID() }
+      bridge.line.plugIn()
+      for _ in 0..<3 {
+        let event = await bridge.events.next(.leaseFailed)
+        #expect(event?.leaseProblem == .notProvisioned)
+      }
+      #expect(log.all(from: .warning).count == 1)
+      #expect(
+        log.all(from: .warning).first?.contains("martlet-bridge provision --board unix:/fake")
+          == true)
+      #expect(bridge.service.now.leases.isEmpty)
+    }
+  }
+
+  @Test func `a device whose key nobody registered is told how to be`() async throws {
+    try await withBridge { bridge async throws in
+      bridge.service.set {
+        $0.leaseFailure = ServiceFailure(
+          status: 409, code: "DeviceNotProvisioned", message: "no key")
+      }
+      bridge.line.plugIn()
+      let event = await bridge.events.next(.leaseFailed)
+      #expect(event?.leaseProblem == .keyUnknown)
+      #expect(event?.reason?.contains("martlet-bridge provision --board unix:/fake") == true)
     }
   }
 
@@ -167,6 +241,7 @@ import Testing
   func withBridge(
     over transport: (any BoardTransport)? = nil, to address: BoardAddress = .unix(path: "/fake"),
     settings: ConversationSettings = ConversationSettings(), clock: BridgeClock = .system,
+    log: Logger = Logger(label: "bridge"),
     console: @escaping ConsoleSink = { _ in }, _ body: (Running) async throws -> Void
   ) async throws {
     try await TemporaryDirectory.with { folder in
@@ -177,7 +252,7 @@ import Testing
       let uploader = Uploader(spool: spool, service: service, clock: clock, events: events.sink)
       let parts = BridgeParts(
         spool: spool, service: service, uploader: uploader, transport: transport ?? line,
-        clock: clock, events: events.sink)
+        clock: clock, log: log, events: events.sink)
       let session = BoardSession(
         address: address, parts: parts, settings: settings, console: console)
       let bridge = Bridge(sessions: [session], uploader: uploader)

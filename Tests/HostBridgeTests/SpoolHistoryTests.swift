@@ -153,6 +153,25 @@ import Testing
     }
   }
 
+  @Test func `what an older bridge kept unsealed is gone from the folder`() async throws {
+    try await TemporaryDirectory.with { folder in
+      var builder = DumpBuilder(key: key(1, 1))
+      let marker = [UInt8](repeating: 0x5E, count: 500)
+      builder.addMemory(at: 0x2000_0000, marker)
+      let unsealed = Sample(key(1, 1), device: "11", bytes: builder.build())
+      let sealed = Sample(key(1, 2))
+      try FileManager.default.moveItem(
+        at: try Self.oldSpool(in: folder, holding: unsealed, without: sealed),
+        to: folder.file("spool.sqlite"))
+      #expect(folder.holds(marker))
+      let spool = try Spool(folder: folder.path)
+      try await spool.sweep()
+      #expect(!folder.holds(marker))
+      #expect(try await spool.standing(of: unsealed) == .known(.purged))
+      #expect(try await spool.holdings().devices == [])
+    }
+  }
+
   /// A database as the first two versions of the schema had it.
   private static func oldSpool(
     in folder: TemporaryDirectory, holding dump: Sample, without left: Sample

@@ -147,6 +147,13 @@ struct Sample: Sendable {
     builder.seal(noise: generator.bytes(size))
     bytes = builder.build(withEnd: false)
   }
+
+  /// A dump of the test's own.
+  init(_ key: DumpKey, device: String, bytes: [UInt8]) {
+    identity = DumpIdentity(device: String(repeating: device, count: 64), key: key)
+    self.bytes = bytes
+    fingerprint = 0
+  }
 }
 
 extension String {

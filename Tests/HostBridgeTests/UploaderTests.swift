@@ -45,6 +45,9 @@ import Testing
       try await bench.put(first, second)
       #expect(await bench.uploader.pass() == nil)
       #expect(bench.service.now.offers.map(\.count) == [2])
+      let offer = bench.service.now.offers.first?.first
+      #expect(offer?.consentEpoch == 1)
+      #expect(offer?.buildId == [UInt8](0xB0..<0xC4).hexDigits)
       #expect(
         bench.service.now.stored == [first.identity: first.bytes, second.identity: second.bytes])
       #expect(try await bench.spool.standing(of: first) == .known(.uploaded))
