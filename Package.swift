@@ -113,7 +113,8 @@ let demoModules: [Target] = [
 
 /// What fuzzers do with their input. Tests replay recorded inputs through the same functions.
 let fuzzBodies: Target = .target(
-  name: "FuzzBodies", dependencies: ["DumpAnalysis", "DumpFormat", "GDBSession", "LinkProtocol"],
+  name: "FuzzBodies",
+  dependencies: ["DumpAnalysis", "DumpFormat", "DumpOpening", "GDBSession", "LinkProtocol"],
   path: "Fuzz/Bodies", swiftSettings: swiftSettings)
 
 /// A program that hands its command line to libFuzzer.
@@ -130,12 +131,17 @@ let fuzzModules: [Target] = [
   .target(
     name: "GDBSession", dependencies: ["DumpAnalysis", "DumpFormat"],
     path: "Sources/GDBSession/RemoteProtocol", swiftSettings: swiftSettings),
+  // What needs no key: swift-crypto is not what is fuzzed here.
+  .target(
+    name: "DumpOpening", dependencies: ["DumpFormat"], path: "Sources/DumpOpening/Envelope",
+    swiftSettings: swiftSettings),
   fuzzBodies,
   .target(name: "FuzzDriver", path: "Fuzz/Driver"),
   fuzzer("FuzzDumpDecoder"),
   fuzzer("FuzzFrameDecoder"),
   fuzzer("FuzzELFReader"),
   fuzzer("FuzzRemoteStub"),
+  fuzzer("FuzzSealedDump"),
 ]
 
 // MARK: - Host

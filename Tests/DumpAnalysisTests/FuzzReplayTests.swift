@@ -8,7 +8,9 @@ import Testing
   private static let fuzz = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fuzz")
 
-  @Test(arguments: ["FuzzDumpDecoder", "FuzzFrameDecoder", "FuzzELFReader", "FuzzRemoteStub"])
+  @Test(arguments: [
+    "FuzzDumpDecoder", "FuzzFrameDecoder", "FuzzELFReader", "FuzzRemoteStub", "FuzzSealedDump",
+  ])
   func `recorded inputs pass`(target: String) throws {
     let seeds = try inputs("Corpus/\(target)")
     #expect(!seeds.isEmpty)
@@ -19,6 +21,7 @@ import Testing
         case "FuzzFrameDecoder": fuzzFrameDecoder(bytes)
         case "FuzzELFReader": fuzzELFReader(bytes)
         case "FuzzRemoteStub": fuzzRemoteStub(bytes)
+        case "FuzzSealedDump": fuzzSealedDump(bytes)
         default: Issue.record("\(target) is not replayed")
         }
       }
