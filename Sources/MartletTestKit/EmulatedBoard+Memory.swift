@@ -40,6 +40,9 @@ extension EmulatedBoard {
     martlet_host_guarded_stack(board).map { UInt(bitPattern: $0) }
   }
 
+  /// Takes the source of entropy away, or gives it back.
+  public func setEntropy(works: Bool) { martlet_host_set_entropy(board, works) }
+
   /// Sets what `halImage` answers, as flashing another image does. Between two boots only.
   ///
   /// - Parameters:

@@ -264,6 +264,14 @@ final class Bench {
     ).bytes
   }
 
+  /// What opens of a dump that was cut.
+  func openWhatIsThere(_ bytes: [UInt8]) throws -> [UInt8] {
+    try SealedDump(bytes).openWhatIsThere(
+      with: authority.sealingKey, device: deviceID,
+      devicePublicKey: .init(rawRepresentation: publicKey)
+    ).bytes
+  }
+
   /// Dumps in the clear; those that do not open without bytes.
   func opened(_ dumps: [DumpKey: [UInt8]]) -> [DumpKey: [UInt8]] {
     dumps.mapValues { (try? open($0)) ?? [] }

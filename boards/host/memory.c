@@ -196,3 +196,7 @@ void martlet_hal_crash(const uint8_t *reason, uint32_t length, uint32_t trap) {
 }
 
 #endif
+
+void martlet_host_set_entropy(martlet_host_board *board, bool works) {
+  board->config.has_entropy = works;
+}

@@ -321,6 +321,9 @@ void martlet_host_check_guard(martlet_host_board *board);
 /* What martlet_hal_guard_stack was last given in this boot; NULL: no guard. */
 const void *martlet_host_guarded_stack(martlet_host_board *board);
 
+/* Takes the source of entropy away, or gives it back. */
+void martlet_host_set_entropy(martlet_host_board *board, bool works);
+
 /* Sets what martlet_hal_image answers. `build_id_length` is at most 20, `version` at most 15 bytes.
  * Only between two boots: the HAL promises that the pointers do not change during one. */
 bool martlet_host_set_image(martlet_host_board *board, const uint8_t *build_id,
