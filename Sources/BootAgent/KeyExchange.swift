@@ -70,7 +70,8 @@ struct ExchangedSecrets {
             recipient: recipient, sender: privateKey, ephemeral: raw, info: info, enc: enc)
         else { return .sealingKey }
         withUnsafeMutablePointer(to: &exporter) { exporter in
-          withUnsafePointer(to: sender.exporterSecret) { secret in
+          // In place: a copy would stay behind on the stack.
+          withUnsafePointer(to: &sender.exporterSecret) { secret in
             UnsafeMutableRawPointer(exporter).store(secret, count: DeviceKey.size, at: 0)
           }
         }

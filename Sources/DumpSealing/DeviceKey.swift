@@ -15,7 +15,6 @@ public enum DeviceKey {
     of privateKey: UnsafeRawPointer, _ publicKey: UnsafeMutableRawPointer
   ) {
     X25519.publicKey(of: privateKey, publicKey)
-    martlet_erase_stack()
   }
 
   /// Stores the device id of a public key, 64 bytes: HKDF-SHA256 (RFC 5869) with the public key as

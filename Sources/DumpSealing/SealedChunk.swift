@@ -1,7 +1,5 @@
 // The sealing of a dump's body, chunk by chunk: all the cryptography that the fault path runs.
 
-import CBearSSL
-
 /// A chunk of a sealed body (docs/formats/dump.md, Body, encoding 1).
 public enum SealedChunk {
   /// Bytes that a chunk takes beside its content.
@@ -14,9 +12,8 @@ public enum SealedChunk {
   /// Seals a chunk in place with ChaCha20-Poly1305 (RFC 8439) and stores the tag behind it.
   ///
   /// The nonce is the index, 4 bytes, little endian, seven zeros and the flags; no two chunks of a key
-  /// may have the same index. Contexts: boot, fault. Takes some 41 instructions a byte and 2,000
-  /// beside on a Cortex-M4. What it leaves on the stack is of the dump's key, so it is for whoever
-  /// erases that key to erase the stack below itself as well (`eraseTraces`).
+  /// may have the same index. Contexts: boot, fault. Takes some 42 instructions a byte on a Cortex-M4,
+  /// and leaves nothing of the key on the stack.
   ///
   /// - Parameters:
   ///   - bytes: `count` bytes, and room for `tagSize` more.
@@ -30,7 +27,4 @@ public enum SealedChunk {
     ChaChaPoly.seal(
       bytes, count: count, key: key, nonce: &nonce, associated: associated, tag: bytes + count)
   }
-
-  /// Erases the stack below the caller, where sealing left its work. Contexts: boot, fault.
-  public static func eraseTraces() { martlet_erase_stack() }
 }

@@ -2,7 +2,7 @@
  *
  * BearSSL's own headers want a C library, which no firmware has, so they stay behind this one. No
  * function here allocates, reads a clock or asks for random bytes; each takes a bounded time that
- * does not depend on its secrets. */
+ * does not depend on its secrets, and erases the stack that it had them on. */
 #ifndef MARTLET_CBEARSSL_H
 #define MARTLET_CBEARSSL_H
 
@@ -36,8 +36,9 @@ void martlet_chachapoly_seal(const void *key, const void *nonce, void *bytes, si
 /* Stores zeros, whatever the compiler knows of who reads them. */
 void martlet_erase(void *bytes, size_t length);
 
-/* Stores zeros over the stack below the caller's frame, where the functions that it called left
- * what they worked on: MARTLET_ERASED_STACK bytes, which is less than they took. */
-void martlet_erase_stack(void);
+/* Stores zeros over the stack below the caller, where a whole key exchange left what it worked on:
+ * so many bytes, which is less than it takes. */
+#define MARTLET_EXCHANGE_STACK 1584
+void martlet_erase_exchange(void);
 
 #endif
