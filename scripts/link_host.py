@@ -1,9 +1,12 @@
 # The host's end of the link protocol (docs/formats/link.md), as far as a measurement needs it.
 
+import os
 import struct
+import subprocess
+import tempfile
 
-HELLO, OFFER, DATA, LEASE_STATUS, DONE, STARTING = 1, 2, 4, 5, 6, 7
-WHO, WELCOME, LEASE, NEXT, FETCH, RECEIPT, GO = range(0x81, 0x88)
+HELLO, OFFER, DATA, LEASE_STATUS, DONE, STARTING, IDENTITY = 1, 2, 4, 5, 6, 7, 10
+WHO, WELCOME, LEASE, NEXT, FETCH, RECEIPT, GO, _, PROVISION = range(0x81, 0x8A)
 MARKER = 0x91
 STORED = 1
 
@@ -46,6 +49,37 @@ def decode(data):
         if code < 0xFF and data:
             out += b"\0"
     return out
+
+
+class Authority:
+    """The service, as far as a board meets it: a signing key, and leases (docs/formats/lease.md)."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="martlet-cost")
+        self.key = os.path.join(self.folder.name, "key.pem")
+        self.openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", self.key)
+        # The end of a SubjectPublicKeyInfo is the uncompressed point.
+        self.signing_key = self.openssl("pkey", "-in", self.key, "-pubout", "-outform", "DER")[-64:]
+
+    @staticmethod
+    def openssl(*words, data=b""):
+        return subprocess.run(
+            ["openssl", *words], input=data, check=True, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL).stdout
+
+    def sign(self, message):
+        """r and s, of openssl's DER: a sequence of two integers."""
+        der = self.openssl("dgst", "-sha256", "-sign", self.key, data=message)
+        length = der[3]
+        numbers = der[4:4 + length], der[6 + length:]
+        return b"".join(number.lstrip(b"\0").rjust(32, b"\0") for number in numbers)
+
+    def lease(self, device, nonce, epoch=1, lifetime=3600):
+        """An opt-in for a device."""
+        head = b"ML" + bytes([2, 1, 1, 0, 0, 0]) + nonce + struct.pack("<II", epoch, lifetime)
+        # Any public key that is not of small order: the base point's own.
+        lease = head + device + struct.pack("<I", 1) + bytes([9]) + bytes(31)
+        return lease + self.sign(lease)
 
 
 class LinkHost:
@@ -100,6 +134,19 @@ class LinkHost:
 
     def welcome(self, largest_frame):
         return self.ask(WELCOME, HELLO, struct.pack("<BH", 1, largest_frame))
+
+    def provision(self, authority):
+        """Gives the board an identity that trusts an authority. Answers its id and its nonce."""
+        # The claim key is that of nobody.
+        self.ask(PROVISION, IDENTITY, authority.signing_key + bytes([9]) + bytes(31) + bytes(16))
+        hello = self.ask(WHO, HELLO)
+        return hello[4:68], hello[114:130]
+
+    def accepted(self):
+        """Waits for the board's word on a lease that it was sent."""
+        status = self.wait(LEASE_STATUS)
+        if status[:2] != bytes([1, 0]):
+            raise LinkFailure(f"the board refused its lease: state {status[0]}, refusal {status[1]}")
 
     def forward(self):
         """Takes the first dump that waits, and says that it is stored. Answers its bytes."""
