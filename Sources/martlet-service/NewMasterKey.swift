@@ -11,7 +11,7 @@ struct NewMasterKey: ParsableCommand {
       read with another.
 
       Example:
-        (umask 077 && martlet-service new-master-key > master.key)
+        (umask 077; martlet-service new-master-key > master.key)
       """)
 
   func run() { print(MasterKey().base64) }

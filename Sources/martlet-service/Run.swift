@@ -25,7 +25,7 @@ struct Run: AsyncParsableCommand {
       Examples:
         martlet-service run --data ./service-data
         martlet-service run --data ./service-data --port 0 --port-file ./port
-        martlet-service new-master-key > master.key
+        (umask 077; martlet-service new-master-key > master.key)
         martlet-service run --data ./service-data --master-key-file master.key
       """)
 

@@ -88,7 +88,6 @@ extension SQLiteDumpStore {
         DROP TABLE contents;
         ALTER TABLE dumps DROP COLUMN signature;
         CREATE INDEX dumpsOfGroup ON dumps (groupId, receivedAt, fingerprint);
-        PRAGMA user_version = \(vacuumWanted);
         """)
   }
 

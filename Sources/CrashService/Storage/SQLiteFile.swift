@@ -18,16 +18,9 @@ func openDatabase(at url: URL, migrator: DatabaseMigrator) throws -> DatabasePoo
   // The pool sets NORMAL on its writer after `prepareDatabase`, so FULL is set once it is open.
   try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
   try migrator.migrate(pool)
-  if try pool.read({ try Int.fetchOne($0, sql: "PRAGMA user_version") }) == vacuumWanted {
-    try pool.vacuum()
-    try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 0") }
-  }
   try pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
   return pool
 }
-
-/// The `user_version` with which a migration asks that nothing it deleted stays in the file.
-let vacuumWanted = 1
 
 /// Milliseconds since 1970: how stores keep times.
 func milliseconds(_ date: Date) -> Int64 { Int64((date.timeIntervalSince1970 * 1000).rounded()) }
