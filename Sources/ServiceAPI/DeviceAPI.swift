@@ -9,7 +9,7 @@ import Foundation
 /// | `POST /martlet/v1/devices/{id}/lease` | ``LeaseRequest`` | 200 ``LeaseAnswer``, a signed denial also for a device that is registered and not claimed; 404 `DeviceNotFound`; 409 `DeviceNotProvisioned`: claimed, but its key is not registered |
 /// | `POST /martlet/v1/devices/{id}/offers` | ``OfferRequest`` | 200 ``OfferAnswer``, all refused for a device that is registered and not claimed; 404 unknown device |
 /// | `POST /martlet/v1/devices/{id}/counts` | ``CountRequest`` | 200 ``CountAnswer``; 403 no consent; 404 |
-/// | `PUT /martlet/v1/devices/{id}/dumps/{bootCount}-{sequence}` | the dump's bytes | 201 stored now, 200 stored before: ``DumpReceipt``; 403 no consent, or the dump is of another consent epoch; 404; 409 other content under this key; 413; 422 not a dump, not sealed, or sealed by somebody else |
+/// | `PUT /martlet/v1/devices/{id}/dumps/{bootCount}-{sequence}` | the dump's bytes | 201 stored now, 200 stored before: ``DumpReceipt``; 403 no consent, or the dump is of another consent epoch; 404; 409 other content under this key, or `DeviceNotProvisioned`; 413; 422 not a dump, not sealed, or sealed by somebody else |
 public enum DevicePath {
   public static func lease(device: String) -> String { "/martlet/v1/devices/\(device)/lease" }
   public static func offers(device: String) -> String { "/martlet/v1/devices/\(device)/offers" }
