@@ -249,7 +249,7 @@ let testTargets: [Target] = [
   tests(
     "EndToEndTests",
     [
-      "BoardHAL", "BootAgent", "DumpFormat", "DumpRing", "HostBridge", "LinkProtocol",
+      "BoardHAL", "BootAgent", "CrashCapture", "DumpFormat", "HostBridge", "LinkProtocol",
       "MartletBenchKit", "MartletTestKit", "ServiceAPI", grdb, httpClient,
     ]),
   tests(

@@ -49,7 +49,9 @@ open class Desk: @unchecked Sendable {
     let port = port ?? self.port
     let service = try ProcessChild(
       serviceProgram,
-      ["run", "--data", folder.file(data).path, "--port", "\(port)", "--log-level", "warning"])
+      ["run", "--data", folder.file(data).path, "--port", "\(port)", "--log-level", "warning"],
+      // Where it keeps the master key that it makes.
+      environment: ["XDG_CONFIG_HOME": folder.path])
     running.withLock { $0.service = service }
     let mark = "listening on http://127.0.0.1:"
     try service.wait(for: "word that it listens") { output, _ in
@@ -164,6 +166,26 @@ open class Desk: @unchecked Sendable {
     try martlet("catalog", "create", "--name", "bench")
     try martlet("product", "create", "--product", "DW100")
     try martlet("device-group", "create", "--product", "DW100", "--device-group", "Field")
+  }
+
+  /// Gives the board at an address its identity in the catalog, as `martlet-bridge provision` does. No
+  /// bridge may have its line.
+  ///
+  /// - Returns: the device's id, 128 hex digits.
+  public func provision(_ board: String) throws -> String {
+    let child = try ProcessChild(
+      bridgeProgram,
+      [
+        "provision", "--board", board, "--service", address, "--catalog", "bench", "--output",
+        "json",
+      ])
+    let ending = try child.waitForEnd()
+    guard ending == .exit(0) else {
+      throw ProcessFailure(
+        .unexpected, "martlet-bridge provision --board \(board): \(ending)\n\(child.errors)")
+    }
+    return try JSONDecoder().decode(ProvisionedIdentity.self, from: Data(child.output.utf8))
+      .deviceId
   }
 
   /// Claims devices into the group.

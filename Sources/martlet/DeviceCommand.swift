@@ -24,7 +24,7 @@ struct DeviceCommand: AsyncParsableCommand {
         A device gets consent and delivers dumps only when the service knows its public key. That is \
         in what martlet-bridge provision prints, with a proof that is good for ten minutes; \
         --identity registers it and claims the device in one go:
-          martlet-bridge provision --board <board> > board.json
+          martlet-bridge provision --board <board> -o json > board.json
           martlet device claim --identity board.json --product DW100 --device-group Marketing
         """)
     @Option(

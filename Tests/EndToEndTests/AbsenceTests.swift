@@ -29,30 +29,57 @@ extension StandTests {
       #expect(seen.late == [seen.first])
     }
 
-    @Test func `an unknown device is named to the operator, keeps nothing, and can be claimed`()
+    @Test func `a board without an identity is named to the operator, keeps nothing, and gets one`()
       async throws
     {
       let seen = try await Stand.with { stand in
         try stand.startService()
         try stand.startBridge()
-        let hello = try stand.proxy.wait(for: "HELLO") { $0.hello != nil }.hello
-        let device = hello?.deviceID.text ?? ""
         try stand.waitForBridge(.leaseFailed) {
-          $0.reason?.contains("martlet device claim --device \(device)") ?? false
+          $0.leaseProblem == .notProvisioned
+            && $0.reason?.contains("martlet-bridge provision --board \(stand.proxy.address)")
+              ?? false
         }
+        let status = try stand.askBridge()
         _ = try stand.crash("crash divide")
         let after = stand.proxy.current.hello
-        let answer = try post(Data(repeating: 1, count: 500), to: stand, device: device)
-        try stand.claimBoard()
+        let stranger = String(repeating: "ab", count: 64)
+        let answer = try post(Data(repeating: 1, count: 500), to: stand, device: stranger)
+        stand.killBridge()
+        let device = try stand.claimBoard()
         try stand.setConsent(.enabled)
-        try stand.waitForBridge(.leaseGranted)
-        return (after: after, answer: answer, stored: try stand.storedDumps().count)
+        try stand.startBridge()
+        let granted = try stand.waitForBridge(.leaseGranted)
+        return (
+          status: status, after: after, answer: answer, device: device, granted: granted.device,
+          stored: try stand.storedDumps().count
+        )
       }
+      #expect(seen.status.code == 2)
+      #expect(seen.status.output.contains("martlet-bridge provision"))
       #expect(seen.after?.dumpsWaiting == 0)
       #expect(seen.after?.uncapturedCrashes == 1)
       #expect(seen.answer.status == 404)
       #expect(!seen.answer.code.isEmpty)
+      #expect(seen.granted == seen.device)
       #expect(seen.stored == 0)
+    }
+
+    @Test func `a board is provisioned again without harm, and for one catalog alone`() async throws
+    {
+      let seen = try await Stand.with { stand in
+        try stand.startService()
+        let first = try stand.claimBoard()
+        let second = try stand.provision(stand.proxy.address)
+        // The same board at another service.
+        stand.killService()
+        try stand.startService(data: "other")
+        try stand.makeGroup()
+        let refusal = Result { try stand.provision(stand.proxy.address) }
+        return (first: first, second: second, words: "\(refusal)")
+      }
+      #expect(seen.first == seen.second)
+      #expect(seen.words.contains("another catalog"), "\(seen.words)")
     }
 
     @Test func `consent revoked while a dump is in the spool purges it everywhere`() async throws {

@@ -20,6 +20,7 @@ extension StandTests {
       /// Seconds from the first connection until a board's last dump was spooled, and uploaded.
       var spooled: [Double] = []
       var uploaded: [Double] = []
+      var expected: [String: Set<DumpKey>] = [:]
       var stored: [String: Set<DumpKey>] = [:]
       var twice = 0
       var peakMemory = 0.0
@@ -50,17 +51,14 @@ extension StandTests {
     }
 
     private static func drainRack(chatter: Int = 0) async throws -> Outcome {
-      let (outcome, places) = try await onThread {
+      let outcome = try await onThread {
         try TemporaryDirectory.with { folder in
-          let rack = try BoardRack(
-            boards, dumps: dumpsEach, size: dumpSize, chatter: chatter, in: folder)
+          let rack = try BoardRack(boards, in: folder)
           defer { rack.close() }
-          return (try drain(rack, chatter: chatter, in: folder), rack.places)
+          return try drain(rack, chatter: chatter, in: folder)
         }
       }
-      for place in places {
-        #expect(outcome.stored[place.device] == place.dumps, "\(place.address)")
-      }
+      #expect(outcome.stored == outcome.expected)
       #expect(outcome.twice == 0)
       return outcome
     }
@@ -77,10 +75,8 @@ extension StandTests {
     ) throws -> Outcome {
       let desk = try Desk(in: folder)
       defer { desk.close() }
-      try desk.startService()
-      try desk.makeGroup()
-      try desk.claim(rack.places.map(\.device))
-      try desk.setConsent(.enabled)
+      let filled = try desk.fill(rack, dumps: dumpsEach, size: dumpSize)
+      rack.chatter(chatter)
       let bridge = try desk.startBridge(at: rack.places.map(\.address))
       let total = Self.boards * Self.dumpsEach
       var events: [BridgeEvent] = []
@@ -98,9 +94,10 @@ extension StandTests {
       outcome.console = events.filter { $0.event == .console && $0.board == first }
         .compactMap(\.text).joined()
       let begin = events.first { $0.event == .boardConnected }?.time ?? .distantPast
-      for place in rack.places {
+      for (device, dumps) in filled {
+        outcome.expected[device] = dumps
         func last(_ name: BridgeEvent.Name) -> Double {
-          let times = events.filter { $0.event == name && $0.device == place.device }.map(\.time)
+          let times = events.filter { $0.event == name && $0.device == device }.map(\.time)
           return times.count == Self.dumpsEach
             ? times.max().map { $0.timeIntervalSince(begin) } ?? .infinity : .infinity
         }

@@ -48,22 +48,22 @@ extension StandTests {
 
     @Test func `a board with its lease and a service that answers are well`() async throws {
       let seen = try await Self.with { desk in
-        let rack = try BoardRack(1, dumps: 2, size: 4_000, in: desk.folder)
+        let rack = try BoardRack(1, in: desk.folder)
         defer { rack.close() }
-        try desk.startService()
-        try desk.makeGroup()
-        try desk.claim(rack.places.map(\.device))
-        try desk.setConsent(.enabled)
+        let filled = try desk.fill(rack, dumps: 2, size: 8_000)
         try desk.startBridge(
           at: rack.places.map(\.address), ["--console-log", desk.folder.file("consoles").path])
         let status = try Self.status(of: desk, "two uploads") { status in
           status.attention.isEmpty && status.boards.first?.lastDump?.standing == "uploaded"
             && status.boards.first?.dumpsWaiting == 0 && status.spool?.waiting == 0
         }
-        return (status: status, people: try desk.askBridge(), place: rack.places[0])
+        return (
+          status: status, people: try desk.askBridge(), address: rack.places[0].address,
+          device: filled[0].device
+        )
       }
       let board = try #require(seen.status.boards.first)
-      #expect(board.address == seen.place.address && board.device == seen.place.device)
+      #expect(board.address == seen.address && board.device == seen.device)
       #expect(board.lease?.state == "allowed")
       #expect((board.lease?.secondsLeft ?? 0) > 0)
       #expect(board.consoleLog?.contains("/consoles/unix-") == true)
@@ -74,9 +74,9 @@ extension StandTests {
 
     @Test func `a service that is down and a board that is away are named`() async throws {
       let seen = try await Self.with { desk in
-        let rack = try BoardRack(1, dumps: 1, size: 4_000, in: desk.folder)
+        let rack = try BoardRack(1, in: desk.folder)
         defer { rack.close() }
-        try desk.startService()
+        _ = try desk.fill(rack, dumps: 1, size: 8_000)
         desk.killService()
         try desk.startBridge(at: [rack.places[0].address, Self.absent(desk)])
         let status = try Self.status(of: desk, "a service that is down") {
@@ -104,8 +104,9 @@ extension StandTests {
       answer: String, body: String, condition: ServiceReport.Condition, words: String
     ) async throws {
       let seen = try await Self.with { desk in
-        let rack = try BoardRack(1, dumps: 1, size: 4_000, in: desk.folder)
+        let rack = try BoardRack(1, in: desk.folder)
         defer { rack.close() }
+        _ = try desk.fill(rack, dumps: 1, size: 8_000)
         let stub = try CannedService(status: answer, body: body)
         defer { stub.close() }
         try desk.startBridge(

@@ -46,10 +46,15 @@ final class Stand: Desk, @unchecked Sendable {
     try startBridge(at: [proxy.address], more)
   }
 
-  /// Makes catalog, product and device group, and claims the board into it.
-  func claimBoard() throws {
-    let hello = try proxy.wait(for: "HELLO") { $0.hello != nil }.hello
+  /// Makes catalog, product and device group, gives the board its identity, and claims it into the
+  /// group. No bridge may run.
+  ///
+  /// - Returns: the device's id.
+  @discardableResult
+  func claimBoard() throws -> String {
     try makeGroup()
-    try claim([hello?.deviceID.text ?? ""])
+    let device = try provision(proxy.address)
+    try claim([device])
+    return device
   }
 }

@@ -9,21 +9,8 @@ extension BoardIdentity {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     // Strings and base64 alone: nothing that cannot be encoded.
-    let data = try? encoder.encode(Document(identity: self))
+    let data = try? encoder.encode(ProvisionedIdentity(deviceId: deviceID, proof: proof))
     return String(decoding: data ?? Data(), as: UTF8.self)
-  }
-
-  /// A ``DeviceIdentityProof`` with the device's id beside its fields.
-  private struct Document: Encodable {
-    let identity: BoardIdentity
-
-    enum Key: CodingKey { case deviceId }
-
-    func encode(to encoder: any Encoder) throws {
-      try identity.proof.encode(to: encoder)
-      var container = encoder.container(keyedBy: Key.self)
-      try container.encode(identity.deviceID, forKey: .deviceId)
-    }
   }
 
   /// What was done, and what to do next.
