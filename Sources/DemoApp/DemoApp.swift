@@ -57,6 +57,11 @@ private func run(_ line: LineBuffer, _ console: Console, _ chatter: inout Chatte
   {
     demo_poke(address, value)
     console.writeLine("poked")
+  } else if line.begins(with: "marker") {
+    demo_fill_marker(line.lastNumber(otherwise: 0x5EED_0000))
+    let length = UInt32(DEMO_MARKER_WORDS) * 4
+    _ = CrashCapture.register(address: demo_marker_address(), length: length, id: 1)
+    console.writeLine("4096 bytes filled and registered")
   } else if line.begins(with: "chatter") {
     chatter = Chatter(kibibytes: line.lastNumber(otherwise: 1))
   } else if line.begins(with: "scribble") {
@@ -79,7 +84,7 @@ private func run(_ line: LineBuffer, _ console: Console, _ chatter: inout Chatte
 
 private func help(_ console: Console) {
   console.writeLine("status | uptime | painted | reset | hang [masked]")
-  console.writeLine("poke address value | scribble [seed] | chatter [KiB]")
+  console.writeLine("poke address value | scribble [seed] | marker [seed] | chatter [KiB]")
   console.writeLine("crash null|undefined|divide|unaligned|nocp|return [seed]")
   console.writeLine("crash address|late|fetch|execute|ram|code|protected|hardfault|floats [seed]")
   console.writeLine("crash recursion|frame|thread|painted [seed]")

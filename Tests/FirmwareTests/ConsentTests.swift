@@ -101,5 +101,26 @@ extension BoardTests {
       #expect(seen.refusal.type == .refused && seen.refusal.payload.last == 5)
       #expect(seen.offers == [DumpKey(bootCount: seen.first.bootCount, sequence: 1)])
     }
+
+    @Test func `the flash of a stolen board gives nothing of a dump away`() async throws {
+      let marker = DemoMarker(seed: 0x57_01E4)
+      let seen = try await Firmware.withBoard { board in
+        let (link, _) = try board.startWithConsent()
+        try link.wait(forText: "ready")
+        link.type("marker 5701E4")
+        try link.wait(forText: "filled and registered")
+        let before = try link.who()
+        link.type("crash null")
+        _ = try link.hello { $0.bootCount > before.bootCount }
+        let sealed = try link.offers().map { try link.fetch($0) }
+        let opened = try sealed.map { try link.open($0) }
+        try board.cutPower()
+        return (sealed: sealed, opened: opened, flash: try board.flashBytes())
+      }
+      // The region, and what of it lies behind the stack.
+      #expect(seen.opened.count == 1 && seen.opened.allSatisfy { marker.count(in: $0) >= 1023 })
+      #expect(seen.sealed.map { marker.count(in: $0) } == [0])
+      #expect(marker.count(in: seen.flash) == 0)
+    }
   }
 }

@@ -27,6 +27,11 @@ void demo_abort(uint32_t seed);             /* bl abort */
 void demo_broken_fault_path(uint32_t seed); /* fault path faults; then undefined */
 void demo_stuck_fault_path(uint32_t seed);  /* fault path hangs; then undefined */
 
+/* 4 KiB of the application's own, filled with numbers that follow from the seed. */
+#define DEMO_MARKER_WORDS 1024
+uint32_t demo_marker_address(void);
+void demo_fill_marker(uint32_t seed);
+
 /* The main stack, and a thread's of 512 bytes, overflow. */
 void demo_recurse(uint32_t seed);         /* push {r4, r5, r6, lr} for ever */
 void demo_large_frame(uint32_t seed);     /* 32 KiB further down: str r0, [sp] */
