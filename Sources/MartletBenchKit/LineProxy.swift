@@ -23,6 +23,8 @@ public final class LineProxy: Sendable {
     public var hello: Hello?
     public var starts = 0
     public var text = ""
+    /// What the frames of the board carried, one behind the other.
+    public var payloads: [UInt8] = []
   }
 
   /// The address for `martlet-bridge --board`.
@@ -165,7 +167,9 @@ public final class LineProxy: Sendable {
         case .twoOfText(let first, let second):
           seen.text.unicodeScalars.append(Unicode.Scalar(first))
           seen.text.unicodeScalars.append(Unicode.Scalar(second))
-        case .frame(let frame): Self.note(frame, in: &seen)
+        case .frame(let frame):
+          seen.payloads += frame.payload
+          Self.note(frame, in: &seen)
         case .nothing, .damaged: break
         }
       }
