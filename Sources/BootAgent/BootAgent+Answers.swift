@@ -5,6 +5,7 @@ import ConsentLease
 import CrashCapture
 import DumpFormat
 import DumpRing
+import DumpSealing
 import LinkProtocol
 
 extension BootAgent {
@@ -29,6 +30,7 @@ extension BootAgent {
       case .receipt: answerReceipt(try Receipt(decoding: frame.payload), sequence)
       case .provision:
         code = answerProvision(try Provision(decoding: frame.payload), sequence)
+        KeyTraces.erase()
       case .go:
         if phase == .agent { start(.hostSaidGo, sequence) } else { sendStarting(sequence) }
       default: refuse(frame, code)

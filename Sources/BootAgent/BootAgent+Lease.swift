@@ -22,6 +22,7 @@ extension BootAgent {
     var refusal = LeaseRefusal.accepted
     if sum != lastLease {
       refusal = accept(lease)
+      KeyTraces.erase()
       if refusal == .accepted { lastLease = sum } else { say(refusal) }
     }
     let now = halMonotonicMicroseconds()
@@ -32,6 +33,8 @@ extension BootAgent {
     port.send(&answer)
   }
 
+  /// A function with a stack frame of its own, which is erased behind it.
+  @inline(never)
   private mutating func accept(_ lease: UnsafeRawBufferPointer) -> LeaseRefusal {
     guard let identity = try? StoredIdentity.find() else { return .notProvisioned }
     guard hello.nonce != LeaseNonce() else { return .noEntropy }

@@ -9,7 +9,8 @@ import LinkProtocol
 
 extension BootAgent {
   /// Makes the identity unless there is one, and proves it. Gives the refusal to send,
-  /// ``RefusalCode/unknownType`` when there is none.
+  /// ``RefusalCode/unknownType`` when there is none. Its stack frame is erased behind it.
+  @inline(never)
   mutating func answerProvision(_ request: Provision, _ sequence: UInt8) -> RefusalCode {
     guard let key = request.signingKey.baseAddress else { return .malformed }
     guard let identity = Self.identity(trusting: key) else { return .flashFailed }

@@ -81,15 +81,22 @@ public struct BootAgent {
     hello.largestFrame = UInt16(LinkPort.largestSent)
     periods = log?.periodCount ?? 0
     withGuardedOpen { gate.check(boot: hello.bootCount, periods: periods) }
-    if let identity = try? StoredIdentity.find(geometry) {
-      hello.deviceID = identity.withParts { _, _, deviceID, _ in DeviceID(at: deviceID) }
-    }
+    if let deviceID = Self.deviceID(geometry) { hello.deviceID = deviceID }
+    KeyTraces.erase()
     var left = Leftovers(
       gate: gate, ring: ring, log: log, bootCount: hello.bootCount, component: component)
     left.keep()
     self.log = left.log
     left.prepareCapture()
     renewNonce()
+  }
+
+  /// The board's id in flash. The record has the private key beside it, so the stack frame is erased
+  /// behind it.
+  @inline(never)
+  private static func deviceID(_ geometry: FlashGeometry) -> DeviceID? {
+    guard let identity = try? StoredIdentity.find(geometry) else { return nil }
+    return identity.withParts { _, _, deviceID, _ in DeviceID(at: deviceID) }
   }
 
   /// Whether a dump waits to be forwarded.

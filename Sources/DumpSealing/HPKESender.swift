@@ -6,7 +6,8 @@ import CBearSSL
 /// ChaCha20-Poly1305 (RFC 9180).
 ///
 /// Contexts: boot, app; an exchange takes some 10 million instructions on a Cortex-M4, never in the
-/// fault path. What is computed from private keys is erased from the stack.
+/// fault path. What it works on is erased where it lay; the values themselves move as Swift moves them, so
+/// that a caller has ``KeyTraces`` erased once it is through.
 public struct HPKESender {
   /// Bytes of an exporter secret.
   public static let exporterSize = 32
@@ -48,33 +49,18 @@ public struct HPKESender {
     psk: UnsafeRawBufferPointer, pskID: UnsafeRawBufferPointer, info: UnsafeRawBufferPointer,
     enc: UnsafeMutableRawPointer
   ) {
-    let isShared = Self.exchange(
-      &self, recipient: recipient, sender: sender, ephemeral: ephemeral, psk: psk, pskID: pskID,
-      info: info, enc: enc)
-    martlet_erase_exchange()
-    guard isShared else { return nil }
-  }
-
-  /// Encapsulates a secret and derives the three of a sender from it; false when there is none.
-  ///
-  /// A function with a stack frame of its own, for its caller to erase.
-  @inline(never)
-  private static func exchange(
-    _ own: inout HPKESender, recipient: UnsafeRawPointer, sender: UnsafeRawPointer?,
-    ephemeral: UnsafeRawPointer, psk: UnsafeRawBufferPointer, pskID: UnsafeRawBufferPointer,
-    info: UnsafeRawBufferPointer, enc: UnsafeMutableRawPointer
-  ) -> Bool {
     var secret = InlineArray<32, UInt8>(repeating: 0)
-    return withUnsafeMutableBytes(of: &secret) { secret in
+    let isShared = withUnsafeMutableBytes(of: &secret) { secret in
       guard let secret = secret.baseAddress else { return false }
-      defer { martlet_erase(secret, HKDF.size) }
-      guard
-        HPKE.encapsulate(
-          recipient: recipient, sender: sender, ephemeral: ephemeral, enc: enc, secret)
-      else { return false }
-      let mode: UInt8 = (psk.isEmpty ? 0 : 1) | (sender == nil ? 0 : 2)
-      own.schedule(mode: mode, secret, psk: psk, pskID: pskID, info: info)
-      return true
+      return HPKE.encapsulate(
+        recipient: recipient, sender: sender, ephemeral: ephemeral, enc: enc, secret)
+    }
+    guard isShared else { return nil }
+    let mode: UInt8 = (psk.isEmpty ? 0 : 1) | (sender == nil ? 0 : 2)
+    withUnsafeMutableBytes(of: &secret) { secret in
+      guard let secret = secret.baseAddress else { return }
+      schedule(mode: mode, secret, psk: psk, pskID: pskID, info: info)
+      martlet_erase(secret, HKDF.size)
     }
   }
 

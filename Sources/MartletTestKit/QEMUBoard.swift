@@ -127,6 +127,13 @@ public final class QEMUBoard: Sendable {
     }
   }
 
+  /// Bytes of the board's memory. Pause it first.
+  public func memory(at address: UInt32, count: Int) throws -> [UInt8] {
+    let file = folder.file("memory-\(address).bin")
+    try tell("pmemsave \(address) \(count) \"\(file.path)\"", until: "paused")
+    return [UInt8](try Data(contentsOf: file))
+  }
+
   /// kill -9, and waits until QEMU is gone. What the board wrote to flash last may be missing.
   public func kill() {
     child.withLock { child in

@@ -37,8 +37,8 @@ void martlet_chachapoly_seal(const void *key, const void *nonce, void *bytes, si
 void martlet_erase(void *bytes, size_t length);
 
 /* Stores zeros over the stack below the caller, where a whole key exchange left what it worked on:
- * so many bytes, which is less than it takes. */
-#define MARTLET_EXCHANGE_STACK 1584
+ * so many bytes, which an exchange with its callers takes as well. */
+#define MARTLET_EXCHANGE_STACK 3072
 void martlet_erase_exchange(void);
 
 #endif
