@@ -12,7 +12,7 @@ public enum SealedChunk {
   /// Seals a chunk in place with ChaCha20-Poly1305 (RFC 8439) and stores the tag behind it.
   ///
   /// The nonce is the index, 4 bytes, little endian, seven zeros and the flags; no two chunks of a key
-  /// may have the same index. Contexts: boot, fault. Takes some 42 instructions a byte on a Cortex-M4,
+  /// may have the same index. Contexts: boot, fault. Takes some 40 instructions a byte on a Cortex-M4,
   /// and leaves nothing of the key on the stack.
   ///
   /// - Parameters:
