@@ -97,6 +97,28 @@ import Testing
     }
   }
 
+  @Test func `a secret is read in its own store, under its own name and key alone`() throws {
+    let key = MasterKey()
+    let secret = Data(Self.marker)
+    let eu = SecretTable(masterKey: key, store: "eu")
+    let wrapped = try eu.wrap(secret, name: "storage")
+    #expect(try eu.unwrap(wrapped, name: "storage") == secret)
+    #expect(try eu.wrap(secret, name: "storage") != wrapped)
+    #expect(throws: SecretUnreadable.self) { try eu.unwrap(wrapped, name: "sealing/1") }
+    #expect(throws: SecretUnreadable.self) {
+      try SecretTable(masterKey: key, store: "us-east").unwrap(wrapped, name: "storage")
+    }
+    #expect(throws: SecretUnreadable.self) {
+      try SecretTable(masterKey: MasterKey(), store: "eu").unwrap(wrapped, name: "storage")
+    }
+    for at in wrapped.indices {
+      var changed = wrapped
+      changed[at] ^= 1
+      #expect(throws: SecretUnreadable.self) { try eu.unwrap(changed, name: "storage") }
+    }
+    #expect(throws: SecretUnreadable.self) { try eu.unwrap(Data(), name: "storage") }
+  }
+
   @Test func `a dump that was changed on the disk is not handed out`() async throws {
     let folder = TestFolder()
     try await ServiceBench.run(folder: folder) { bench in

@@ -142,4 +142,15 @@ import Testing
         Set([east, west, eu, february].map(\.sealingKey)).count == 4)
     }
   }
+
+  @Test func `devices that ask at once in a new month get one key`() async throws {
+    try await ServiceBench.run { bench in
+      try await bench.setConsent(.enabled)
+      let keys = try await withThrowingTaskGroup(of: [UInt8].self) { tasks in
+        for _ in 0..<16 { tasks.addTask { try await bench.parsedLease().sealingKey } }
+        return try await tasks.reduce(into: Set<[UInt8]>()) { $0.insert($1) }
+      }
+      #expect(keys.count == 1)
+    }
+  }
 }

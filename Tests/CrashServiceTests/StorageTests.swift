@@ -38,6 +38,18 @@ import Testing
     #expect(try storesHolding(device, folder) == [file])
   }
 
+  @Test func `a key that another region holds already is a conflict there and here`() async throws {
+    try await ServiceBench.run { bench in
+      try await bench.setConsent(.enabled)
+      #expect(try await bench.upload(sampleDump()).status == .created)
+      try await bench.setBoundary(.eu)
+      let again = try await bench.upload(sampleDump())
+      #expect(again.status == .conflict)
+      #expect(again.code == "DumpKeyTaken")
+      #expect(try await bench.dumps().map(\.region) == ["USEast"])
+    }
+  }
+
   @Test func `a restart on the same folder keeps everything`() async throws {
     let folder = TestFolder()
     let epoch = Box<UInt32>(0)
