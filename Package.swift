@@ -197,7 +197,7 @@ let hostModules: [Target] = [
   program(
     "martlet",
     ["DumpAnalysis", "GDBSession", "ServiceAPI", argumentParser, httpClient, nioCore, nioHTTP]),
-  program("martlet-demo", ["ServiceAPI", argumentParser, subprocess]),
+  program("martlet-demo", ["ServiceAPI", argumentParser, nioCore, nioPosix, subprocess]),
   module(
     "MartletTestKit",
     [

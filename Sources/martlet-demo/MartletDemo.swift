@@ -9,10 +9,11 @@ struct MartletDemo: AsyncParsableCommand {
     commandName: "martlet-demo",
     abstract: "Shows crashes travelling from an emulated board to the crash service.",
     discussion: """
-      Starts the service, a board in QEMU and the bridge, lets the board crash without consent, with \
-      it and after its revocation, and checks each time what was kept. Run it with make demo, which \
-      builds what it needs. What it started is gone when it ends; logs and a summary stay in \
-      .build/demo.
+      Starts the service, a board in QEMU and the bridge, gives the board its identity, lets it crash \
+      without consent, with it and after its revocation, and checks each time what was kept. Then it \
+      searches the board's flash as a thief would, and says a lease again that somebody on the line \
+      kept. Run it with make demo, which builds what it needs. What it started is gone when it ends; \
+      logs and a summary stay in .build/demo.
       """)
 
   @Option(help: "The folder with martlet, martlet-bridge and martlet-service. (default: its own)")

@@ -1,15 +1,17 @@
-// The operators' tool, used as a person would.
+// The programs that people type, used as a person would.
 
 import Foundation
 import ServiceAPI
 import Subprocess
 
-/// Runs `martlet` and shows each command as one would type it.
+/// Runs a program and shows each command as one would type it.
 struct OperatorTool: Sendable {
   /// More output than this is no answer to any command here.
   private static let mostOutput = 4 << 20
 
-  let path: String
+  /// As one types it.
+  var name = "martlet"
+  var path: String
   let service: String
   /// A configuration of this run's own, so that the user's has no part in it.
   let configuration: URL
@@ -21,7 +23,7 @@ struct OperatorTool: Sendable {
   /// - Throws: ``DemoFailure`` with `unexpected` when it fails, or `tooLate`.
   @discardableResult
   func run(_ arguments: [String]) async throws -> String {
-    progress.say("  $ martlet " + arguments.map(Self.quoted).joined(separator: " "))
+    progress.say("  $ \(name) " + arguments.map(Self.quoted).joined(separator: " "))
     return try await quietly(arguments)
   }
 
@@ -48,13 +50,13 @@ struct OperatorTool: Sendable {
     try Task.checkCancellation()
     guard let outcome else {
       throw DemoFailure(
-        .tooLate, "martlet \(arguments.prefix(2).joined(separator: " ")) did not end in time",
+        .tooLate, "\(name) \(arguments.prefix(2).joined(separator: " ")) did not end in time",
         remedy: "Look whether the machine is busy; --patience gives more time")
     }
     guard outcome.isSuccess else {
       throw DemoFailure(
         .unexpected,
-        "martlet \(arguments.prefix(2).joined(separator: " ")) failed: "
+        "\(name) \(arguments.prefix(2).joined(separator: " ")) failed: "
           + outcome.errors.trimmingCharacters(in: .whitespacesAndNewlines))
     }
     return outcome.output

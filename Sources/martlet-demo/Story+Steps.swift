@@ -3,10 +3,22 @@
 import Foundation
 
 extension Story {
+  /// Gives the board its identity in a new catalog.
+  func provision(_ line: String, _ martlet: OperatorTool, service: String) async throws {
+    let words = "provisioning: the board makes a key of its own, and trusts the catalog's"
+    try await steps.run("provision", words) { _ in
+      try await martlet.run(["catalog", "create"])
+      var tool = martlet
+      tool.name = "martlet-bridge"
+      tool.path = tools.bridge
+      try await tool.run(["provision", "--board", "unix:\(line)", "--service", service])
+      progress.say("  the service knows its public key; nobody knows the other one")
+    }
+  }
+
   /// Makes the board known to the service, in a group that does not consent.
   func claim(_ bench: Bench, _ martlet: OperatorTool) async throws {
     try await steps.run("claim", "claiming the device; consent is off by default") { _ in
-      try await martlet.run(["catalog", "create"])
       try await martlet.run(["product", "create", "--product", "DW100"])
       try await martlet.run(["device-group", "create"] + Self.group)
       let mark = try await bench.mark()

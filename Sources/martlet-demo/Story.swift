@@ -23,9 +23,31 @@ struct Story: Sendable {
       path: tools.martlet, service: address,
       configuration: folder.run.appending(path: "martlet.json"), progress: progress,
       patience: patience)
-    let socket = folder.sockets.appending(path: "board").path
-    try await startBoard(socket)
-    let bench = try await startBridge(socket, service: address)
+    let inner = folder.sockets.appending(path: "inner").path
+    try await startBoard(inner)
+    let tap = LineTap()
+    let line = folder.sockets.appending(path: "board").path
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      let (readiness, ready) = AsyncStream.makeStream(of: Void.self)
+      group.addTask {
+        defer { ready.finish() }
+        try await tap.run(board: inner, listeningAt: line) { ready.yield() }
+      }
+      group.addTask {
+        for await _ in readiness { return try await act(line, tap, martlet, service: address) }
+        throw DemoFailure(.ended, "nobody can listen on the line between board and bridge")
+      }
+      defer { group.cancelAll() }
+      // The scenes end; the tap only fails.
+      try await group.next()
+    }
+  }
+
+  private func act(
+    _ line: String, _ tap: LineTap, _ martlet: OperatorTool, service address: String
+  ) async throws {
+    try await provision(line, martlet, service: address)
+    let bench = try await startBridge(line, service: address)
 
     try await claim(bench, martlet)
     try await steps.run("crash-without-consent", "crashing without consent: nothing is kept") {
@@ -33,12 +55,17 @@ struct Story: Sendable {
       try await crashUnseen(bench, martlet, dumpsBefore: 0)
     }
     try await giveConsent(bench, martlet)
+    guard let lease = tap.lastLease else {
+      throw DemoFailure(.unexpected, "no lease passed on the line although the board holds one")
+    }
     for (index, crash) in Crash.all.enumerated() {
       try await steps.run("crash-\(crash.name)", "crashing: \(crash.words)") { notes in
         try await show(crash, bench, martlet, number: index + 1, &notes)
       }
     }
+    try await searchStolenFlash(bench, martlet)
     try await revokeConsent(bench, martlet)
+    try await replay(lease, bench, tap)
     try await steps.run("crash-after-revocation", "crashing once more: nothing is kept") { _ in
       try await crashUnseen(bench, martlet, dumpsBefore: Crash.all.count)
     }
@@ -49,11 +76,13 @@ struct Story: Sendable {
   private func startService() async throws -> String {
     try await steps.run("service", "starting the crash service") { _ in
       let portFile = folder.run.appending(path: "port")
+      let key = folder.run.appending(path: "master.key")
+      try makeMasterKey(key)
       _ = try await crew.start(
         "service", tools.service,
         [
           "run", "--data", folder.run.appending(path: "service").path, "--port", "0",
-          "--port-file", portFile.path,
+          "--port-file", portFile.path, "--master-key-file", key.path,
         ])
       let port = try await wait(for: "the service's port") {
         (try? String(contentsOf: portFile, encoding: .utf8)).flatMap {
@@ -64,6 +93,15 @@ struct Story: Sendable {
       progress.say("  $ export MARTLET_SERVICE=\(address)")
       return address
     }
+  }
+
+  /// A key of this run's own for what the service stores.
+  private func makeMasterKey(_ file: URL) throws {
+    let key = Data((0..<32).map { _ in UInt8.random(in: 0...255) }).base64EncodedString()
+    guard
+      FileManager.default.createFile(
+        atPath: file.path, contents: Data(key.utf8), attributes: [.posixPermissions: 0o600])
+    else { throw DemoFailure(.system, "cannot write \(file.path)") }
   }
 
   private func startBoard(_ socket: String) async throws {

@@ -169,8 +169,9 @@ extension Desk {
   /// and dumps that wait. Afterwards the service runs, and no bridge.
   ///
   /// - Returns: each board's device id, with the dumps that wait on it.
-  func fill(_ rack: BoardRack, dumps: Int, size: Int) throws -> [(device: String, dumps: Set<DumpKey>)]
-  {
+  func fill(_ rack: BoardRack, dumps: Int, size: Int) throws -> [(
+    device: String, dumps: Set<DumpKey>
+  )] {
     try startService()
     try makeGroup()
     let devices = try rack.places.map { try provision($0.address) }
