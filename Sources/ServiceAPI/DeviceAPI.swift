@@ -45,7 +45,8 @@ public struct LeaseRequest: Codable, Equatable, Sendable {
 public struct LeaseAnswer: Codable, Equatable, Sendable {
   /// Whether crash dumps may be captured, kept and forwarded.
   public var allowed: Bool
-  /// Rises with every change of consent of the device's group, and with every move of the device.
+  /// Rises with every change of consent or of the regional boundary of the device's group, with every
+  /// move of the device, and when it is unclaimed or its catalog deleted.
   public var epoch: UInt32
   /// At most 172,800; 0 when denied.
   public var lifetimeSeconds: UInt32

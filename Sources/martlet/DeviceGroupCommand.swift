@@ -16,7 +16,10 @@ struct DeviceGroupCommand: AsyncParsableCommand {
       help: "Whether crash dumps of the group's devices are collected. A new group's are not.")
     var allowCrashDumpsCollection: CrashDumpsCollection?
 
-    @Option(help: "Where dumps are stored and processed: EU alone, or None for East or West US.")
+    @Option(
+      help: ArgumentHelp(
+        "Where dumps are stored and processed: EU alone, or None for East or West US. A change ends "
+          + "the consent so far: dumps that boards and bridges still hold are dropped."))
     var regionalDataBoundary: RegionalDataBoundary?
 
     @Option(help: "The feed that the operating system follows.")
