@@ -138,7 +138,9 @@ import Testing
   // MARK: - From an older version
 
   /// A data folder as the version before encryption left it: a catalog, a device and a dump.
-  private func makeOldFolder(_ folder: TestFolder, dump: [UInt8]) throws {
+  ///
+  /// - Parameter killed: what a kill -9 leaves, the dump in the write-ahead log.
+  private func makeOldFolder(_ folder: TestFolder, dump: [UInt8], killed: Bool) throws {
     try FileManager.default.createDirectory(at: folder.url, withIntermediateDirectories: true)
     let management = try DatabasePool(path: folder.url.appending(path: "martlet.sqlite").path)
     try SQLiteManagementStore.migrator.migrate(management, upTo: "catalogs, groups, devices")
@@ -169,17 +171,23 @@ import Testing
           INSERT INTO contents VALUES ('us-east-old', \(Data(dump)))
           """)
     }
+    let files = ["us-east.sqlite", "us-east.sqlite-wal"].map { folder.url.appending(path: $0) }
+    let open = try files.map { try Data(contentsOf: $0) }
     try store.close()
+    guard killed else { return }
+    for (file, bytes) in zip(files, open) { try bytes.write(to: file) }
   }
 
-  @Test func `dumps that an older version stored are encrypted at the start`() async throws {
+  @Test(arguments: [false, true])
+  func `dumps that an older version stored are encrypted at the start`(killed: Bool) async throws {
     let folder = TestFolder()
     let memory = Self.marker + [UInt8](repeating: 0x5A, count: 100_000) + Self.marker
     let dump = sampleDump(memory: memory)
-    try makeOldFolder(folder, dump: dump)
+    try makeOldFolder(folder, dump: dump, killed: killed)
+    let holding = folder.url.appending(path: killed ? "us-east.sqlite-wal" : "us-east.sqlite")
     #expect(
-      try Data(contentsOf: folder.url.appending(path: "us-east.sqlite"))
-        .range(of: Data(Self.marker)) != nil, "the search does not find what is there")
+      try Data(contentsOf: holding).range(of: Data(Self.marker)) != nil,
+      "the search does not find what is there")
     try await ServiceBench.run(folder: folder, setUp: false) { bench in
       try expectNothing(of: memory, folder)
       let content = try await bench.get(DumpPath.content("us-east-old"))
