@@ -18,6 +18,10 @@ protocol Bench: AnyObject, Sendable {
   /// What all bridges told since the bench is there.
   var events: EventLog { get }
 
+  /// Gives a board its identity, with `martlet-bridge provision` where the bridge runs. No bridge runs.
+  ///
+  /// - Returns: the device's id, 128 hex digits.
+  func provision(_ serial: String) throws -> String
   /// Starts a bridge for these boards. The one before was killed.
   func startBridge(for serials: [String]) throws
   /// kill -9.

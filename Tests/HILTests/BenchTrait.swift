@@ -62,14 +62,12 @@ struct BenchTrait: SuiteTrait, TestScoping {
     _ = try? await onThread { made.close() }
   }
 
-  /// Claims the boards that the bridge finds, and gives consent.
+  /// Gives the boards their identities, claims them, gives consent, and starts the bridge.
   private static func claim(_ bench: any Bench) throws {
-    try bench.startBridge(for: bench.serials)
-    for serial in bench.serials { try bench.wait(for: .boardHello, of: serial, since: 0) }
     try bench.desk.makeGroup()
-    try bench.desk.claim(bench.serials.map { try bench.hello(of: $0).device ?? "" })
+    try bench.desk.claim(bench.serials.map { try bench.provision($0) })
     try bench.desk.setConsent(.enabled)
-    for serial in bench.serials { try bench.wait(for: .leaseGranted, of: serial, since: 0) }
+    try bench.startBridgeAndWait(for: bench.serials)
   }
 }
 

@@ -60,6 +60,8 @@ final class DeskBench: Bench {
 
   // MARK: - The bridge
 
+  func provision(_ serial: String) throws -> String { try desk.provision(address(of: serial)) }
+
   func startBridge(for serials: [String]) throws {
     first.withLock { $0 = serials.first ?? "" }
     // The new line ends what a bridge that was killed may have left half written.

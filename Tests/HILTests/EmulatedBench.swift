@@ -3,6 +3,7 @@
 import Foundation
 import MartletBenchKit
 import MartletTestKit
+import ServiceAPI
 import Synchronization
 
 /// Boards in QEMU behind emulated FTDI adapters, which are plugged into a ``Guest`` that runs the bridge.
@@ -53,6 +54,15 @@ final class EmulatedBench: Bench {
   }
 
   // MARK: - The bridge
+
+  func provision(_ serial: String) throws -> String {
+    let text = try guest.run(
+      """
+      martlet-bridge provision --board \(address(of: serial)) --service \
+      http://10.0.2.2:\(desk.port) --catalog bench --output json 2>>$log
+      """)
+    return try JSONDecoder().decode(ProvisionedIdentity.self, from: Data(text.utf8)).deviceId
+  }
 
   func startBridge(for serials: [String]) throws {
     let boards = serials.map { "--board \(address(of: $0))" }.joined(separator: " ")
