@@ -18,6 +18,8 @@ struct Leftovers {
   /// Stores what the last boot left, when consent allows it, and forgets it.
   mutating func keep() {
     if gate.state(at: halMonotonicMicroseconds()) == .allowed {
+      // What a reset in the middle of a new consent, or flash, left of the one before.
+      ring?.releaseAll(butOf: gate.epoch)
       storeLeftDump()
       if halResetCause() == .watchdog, bootCount > 1 {
         // The registers are not known, but what the application had noted is.

@@ -155,6 +155,24 @@ import Testing
     #expect(bench.hello()?.dumpsWaiting == 0)
   }
 
+  @Test func `a dump of another consent that flash did not let go is dropped at the next boot`()
+    throws
+  {
+    let bench = try Bench()
+    bench.boot()
+    bench.give(epoch: 3)
+    bench.crash()
+    bench.boot()
+    #expect(bench.hello()?.dumpsWaiting == 1)
+    let lease = bench.authority.lease(bench.terms(epoch: 4))
+    bench.board.inject(.programFails, atOperation: 1)
+    #expect(bench.send(lease: lease)?.state == .allowed)
+    #expect(bench.hello()?.dumpsWaiting == 1)
+    bench.reboot()
+    #expect(bench.hello()?.leaseState == .allowed)
+    #expect(bench.hello()?.dumpsWaiting == 0)
+  }
+
   @Test func `of fingerprints that the fleet has enough of no dump is kept, only the count`() throws
   {
     let bench = try Bench()
