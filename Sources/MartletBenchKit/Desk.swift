@@ -126,14 +126,6 @@ open class Desk: @unchecked Sendable {
   /// The folder of the bridge's spool.
   public var spool: String { folder.file("spool").path }
 
-  /// Whether some file of the spool holds this text. Kill the bridge first.
-  public func spoolBytes(containing text: String) throws -> Bool {
-    try FileManager.default.contentsOfDirectory(atPath: spool).contains { name in
-      try Data(contentsOf: URL(fileURLWithPath: spool + "/" + name)).range(of: Data(text.utf8))
-        != nil
-    }
-  }
-
   // MARK: - The operators' tool
 
   /// Runs `martlet` and returns what it printed.
