@@ -58,6 +58,18 @@ protocol USBHandle: AnyObject, Sendable {
   func close() async
 }
 
+extension USBHandle {
+  /// ``clearHalt(_:)`` off the threads that serve tasks. Returns why the endpoint does not go on.
+  func clearHaltInBackground(_ endpoint: UInt8) async -> SerialLinkError? {
+    do throws(SerialLinkError) {
+      try await Blocking.run { () throws(SerialLinkError) in try self.clearHalt(endpoint) }
+      return nil
+    } catch {
+      return error
+    }
+  }
+}
+
 /// A transfer in flight.
 protocol USBTransfer: Sendable {
   /// Asks for its end; `done` is called as always, and not from within this call.

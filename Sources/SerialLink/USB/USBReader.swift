@@ -204,15 +204,7 @@ final class USBReader: Sendable {
 
   private func clearHalt() {
     Task {
-      let error: SerialLinkError?
-      do throws(SerialLinkError) {
-        try await Blocking.run { () throws(SerialLinkError) in
-          try self.handle.clearHalt(self.endpoint)
-        }
-        error = nil
-      } catch let failure {
-        error = failure
-      }
+      let error = await handle.clearHaltInBackground(endpoint)
       let delivery = state.withLock { state in
         state.isClearing = false
         if let error { fail(&state, error) }

@@ -185,15 +185,7 @@ final class USBWriter: Sendable {
 
   private func clearHalt() {
     Task {
-      let error: SerialLinkError?
-      do throws(SerialLinkError) {
-        try await Blocking.run { () throws(SerialLinkError) in
-          try self.handle.clearHalt(self.endpoint)
-        }
-        error = nil
-      } catch let failure {
-        error = failure
-      }
+      let error = await handle.clearHaltInBackground(endpoint)
       let verdicts = state.withLock { state -> [Verdict] in
         state.isClearing = false
         state.failure = state.failure ?? error
