@@ -64,11 +64,7 @@ struct Devices: AsyncParsableCommand {
         ])
       }
     }
-    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-    for row in rows {
-      let cells = zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }
-      print(cells.joined(separator: "  ").trimmingCharacters(in: .whitespaces))
-    }
+    for line in TextTable.lines(rows) { print(line) }
     let remedies = Set(adapters.flatMap(\.channels).compactMap(\.remedy))
     for remedy in remedies.sorted() { print("\n\(remedy)") }
     if adapters.flatMap(\.channels).contains(where: { $0.purpose?.hasPrefix("MT3620") == true }) {

@@ -115,7 +115,7 @@ extension BridgeStatus {
 
   private var boardTable: [String] {
     let titles = ["BOARD", "STATE", "DEVICE", "IMAGE", "BOOT", "LEASE", "WAITING", "LAST DUMP"]
-    return Self.table([titles] + boards.map { row(for: $0).map(TerminalText.field) })
+    return TextTable.lines([titles] + boards.map { row(for: $0).map(TerminalText.field) })
   }
 
   private func row(for board: Board) -> [String] {
@@ -148,20 +148,6 @@ extension BridgeStatus {
     case "denied": return "no consent"
     case "clockFault": return "suspended"
     default: return lease.state
-    }
-  }
-
-  private static func table(_ rows: [[String]]) -> [String] {
-    let columns = rows.map(\.count).max() ?? 0
-    let widths = (0..<columns).map { column in
-      rows.compactMap { $0.indices.contains(column) ? $0[column].count : nil }.max() ?? 0
-    }
-    return rows.map { row in
-      let cells = zip(row, widths).map { cell, width in
-        cell + String(repeating: " ", count: width - cell.count)
-      }
-      let line = cells.joined(separator: "  ")
-      return String(line.reversed().drop { $0 == " " }.reversed())
     }
   }
 }
