@@ -22,7 +22,7 @@ extension Spool {
       if freesBytes, kind == .diskFull, reserve.release() {
         return try await useReserve(body)
       }
-      throw failure(error)
+      throw failure
     }
   }
 
@@ -39,7 +39,7 @@ extension Spool {
       return result
     } catch {
       note(error)
-      throw failure(error)
+      throw failure
     }
   }
 
@@ -53,7 +53,7 @@ extension Spool {
     guard code != 0 else { return }
     let error = POSIXError(POSIXErrorCode(rawValue: code) ?? .EIO)
     note(error)
-    throw failure(error)
+    throw failure
   }
 
   /// Finds out whether a disk that failed takes a dump again, by writing as much as the largest that
@@ -133,9 +133,9 @@ extension Spool {
     return kind
   }
 
-  private func failure(_ error: any Error) -> HostBridgeError {
-    let condition = condition
-    return HostBridgeError(
+  /// What the caller is told of a failure that ``note(_:)`` has taken into the condition.
+  private var failure: HostBridgeError {
+    HostBridgeError(
       code: .spoolFailed, message: condition.words,
       remedy: "Look at the free space of the disk with \(folder) and at the rights of that folder.")
   }
