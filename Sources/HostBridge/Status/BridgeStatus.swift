@@ -25,13 +25,6 @@ public struct BridgeStatus: Codable, Equatable, Sendable {
     public var pid: Int32
     public var started: Date
     public var uptimeSeconds: Double
-
-    public init(version: String, pid: Int32, started: Date, uptimeSeconds: Double) {
-      self.version = version
-      self.pid = pid
-      self.started = started
-      self.uptimeSeconds = uptimeSeconds
-    }
   }
 
   /// One board, by its address.
@@ -84,12 +77,6 @@ public struct BridgeStatus: Codable, Equatable, Sendable {
     public var dump: String
     public var bytes: Int
     public var totalBytes: Int
-
-    public init(dump: String, bytes: Int, totalBytes: Int) {
-      self.dump = dump
-      self.bytes = bytes
-      self.totalBytes = totalBytes
-    }
   }
 
   /// The last dump of a board.
