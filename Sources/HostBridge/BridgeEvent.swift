@@ -134,6 +134,9 @@ public struct BridgeEvent: Codable, Equatable, Sendable {
     return event
   }
 
+  /// Lines of console text that end with it.
+  var consoleLines: Int { text?.utf8.count { $0 == UInt8(ascii: "\n") } ?? 0 }
+
   /// One line of JSON, newline included.
   public func line() throws -> Data {
     let encoder = JSONEncoder()

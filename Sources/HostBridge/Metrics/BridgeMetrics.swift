@@ -59,8 +59,7 @@ extension BridgeMetrics.Counters {
     case .dumpExpired: expired += event.count ?? 1
     case .warning: warnings += 1
     case .boardConnected: count(\.connections, 1, event)
-    case .console:
-      count(\.consoleLines, event.text?.utf8.count { $0 == UInt8(ascii: "\n") } ?? 0, event)
+    case .console: count(\.consoleLines, event.consoleLines, event)
     case .boardDisconnected, .boardUnavailable, .boardHello, .boardStarting, .leaseGranted,
       .leaseDenied, .leaseKept, .leaseFailed, .crashCounted, .countsUploaded, .countsRefused:
       break

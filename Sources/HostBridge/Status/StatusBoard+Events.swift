@@ -56,8 +56,7 @@ extension StatusBoard.BoardRecord {
     case .dumpPurged: note(event, "purged")
     case .dumpEvicted: note(event, "evicted")
     case .dumpExpired: note(event, "expired")
-    case .console:
-      shown.consoleLines += event.text?.utf8.count { $0 == UInt8(ascii: "\n") } ?? 0
+    case .console: shown.consoleLines += event.consoleLines
     case .warning: complain(event.text, event)
     case .crashCounted, .countsUploaded, .countsRefused: break
     }
