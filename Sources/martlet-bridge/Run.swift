@@ -161,7 +161,7 @@ struct Run: AsyncParsableCommand {
     let watch = Watch(service: service, boards: addresses.map(\.description))
     let sink = watch.sink(after: try EventFile.sink(events))
     let limits = SpoolLimits(bytes: spoolLimit << 20, age: .seconds(86_400 * spoolAge))
-    let store = try Spool(folder: spool ?? Self.standardSpool, limits: limits, events: sink)
+    let store = try Spool(folder: spool ?? StateFolder.spool(), limits: limits, events: sink)
     let client = ObservedServiceClient(
       try HTTPServiceClient(service: service, authorities: serviceCa),
       observer: watch.observer)
@@ -210,21 +210,6 @@ struct Run: AsyncParsableCommand {
     try await group.run()
     await consoles?.flush(within: .seconds(5))
     if console { await ConsoleOutput.flush() }
-  }
-
-  /// Where the XDG base directories put what must outlive a restart.
-  private static var standardSpool: String {
-    let environment = ProcessInfo.processInfo.environment
-    // Given by a service manager (systemd.exec(5)).
-    if let folder = environment["STATE_DIRECTORY"]?.split(separator: ":").first,
-      folder.hasPrefix("/")
-    {
-      return folder + "/spool"
-    }
-    if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") {
-      return state + "/martlet/spool"
-    }
-    return NSHomeDirectory() + "/.local/state/martlet/spool"
   }
 }
 

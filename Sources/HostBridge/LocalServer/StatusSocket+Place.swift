@@ -25,10 +25,7 @@ public enum StatusSocketPlace {
     if let folder = environment["XDG_RUNTIME_DIR"], folder.hasPrefix("/") {
       return folder + "/martlet/bridge.sock"
     }
-    if let folder = environment["XDG_STATE_HOME"], folder.hasPrefix("/") {
-      return folder + "/martlet/bridge.sock"
-    }
-    return NSHomeDirectory() + "/.local/state/martlet/bridge.sock"
+    return StateFolder.user(environment) + "/bridge.sock"
   }
 
   /// The socket of the bridge that runs as a system service.
