@@ -123,7 +123,7 @@ public final class QEMUBoard: Sendable {
     child.write("\(commands)\ninfo status\n")
     // QEMU answers one command after the other.
     try child.wait(for: "\(state) board") { output, _ in
-      output.utf8.count > before && output.dropFirst(before).contains("VM status: \(state)")
+      output.text(from: before).contains("VM status: \(state)")
     }
   }
 
@@ -150,12 +150,12 @@ public final class QEMUBoard: Sendable {
       child.write("info registers\n")
       do throws(ProcessFailure) {
         try child.wait(for: "registers", within: .seconds(10)) { output, _ in
-          output.utf8.count > before && output.dropFirst(before).contains("FPSCR")
+          output.text(from: before).contains("FPSCR")
         }
       } catch {
         return "\(error)"
       }
-      return String(child.output.dropFirst(before))
+      return child.output.text(from: before)
     }
   }
 
@@ -164,4 +164,11 @@ public final class QEMUBoard: Sendable {
 
   /// The flash's bytes. Cut the board's power first: QEMU writes when it likes.
   public func flashBytes() throws -> [UInt8] { [UInt8](try Data(contentsOf: flash)) }
+}
+
+extension String {
+  /// What comes behind so many bytes of UTF-8.
+  fileprivate func text(from bytes: Int) -> String {
+    String(decoding: utf8.dropFirst(bytes), as: UTF8.self)
+  }
 }
