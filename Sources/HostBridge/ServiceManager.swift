@@ -49,11 +49,9 @@ public struct ServiceManager: Service {
     guard descriptor >= 0 else { return }
     defer { close(descriptor) }
     let bytes = Array(message.utf8)
-    withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        // A manager that does not listen is no reason to stop.
-        _ = sendto(descriptor, bytes, bytes.count, Self.flags, $0, socklen_t(length))
-      }
+    // A manager that does not listen is no reason to stop.
+    _ = address.call(length: length) {
+      sendto(descriptor, bytes, bytes.count, Self.flags, $0, $1)
     }
   }
 

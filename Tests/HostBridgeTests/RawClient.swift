@@ -10,13 +10,10 @@ final class RawClient {
   private let descriptor: CInt
 
   init?(_ path: String) {
-    guard var address = sockaddr_un(path: path) else { return nil }
+    guard let address = sockaddr_un(path: path) else { return nil }
     descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
-    let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-    let result = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
-    }
-    guard result == 0 else { return nil }
+    let descriptor = descriptor
+    guard address.call({ connect(descriptor, $0, $1) }) == 0 else { return nil }
   }
 
   deinit { close(descriptor) }

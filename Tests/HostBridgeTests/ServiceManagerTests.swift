@@ -46,13 +46,11 @@ private final class Datagrams: Sendable {
 
   init(_ path: String) throws {
     descriptor = socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue), 0)
-    var address = try #require(sockaddr_un(path: path))
-    let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let address = try #require(sockaddr_un(path: path))
     let descriptor = descriptor
-    let result = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
+    guard address.call({ bind(descriptor, $0, $1) }) == 0 else {
+      throw ProcessFailure(.cannotStart, "cannot bind \(path): \(errno)")
     }
-    guard result == 0 else { throw ProcessFailure(.cannotStart, "cannot bind \(path): \(errno)") }
   }
 
   deinit { close(descriptor) }

@@ -24,7 +24,7 @@ final class StatusSocket: Sendable {
   /// - Throws: ``HostBridgeError`` with code `socketInUse` when a bridge has it, else
   ///   `socketUnavailable`.
   static func open(path: String) throws(HostBridgeError) -> StatusSocket {
-    guard var address = sockaddr_un(path: path) else {
+    guard let address = sockaddr_un(path: path) else {
       throw .socketUnavailable(
         path, "the path of a Unix socket is 1 to 107 bytes long",
         "Name a shorter one with --status-socket, such as /tmp/martlet-$USER/bridge.sock.")
@@ -32,8 +32,8 @@ final class StatusSocket: Sendable {
     try makeFolder(of: path)
     let lock = try takeLock(path)
     do throws(HostBridgeError) {
-      try removeStale(path, &address)
-      return StatusSocket(descriptor: try listen(path, &address), path: path, lock: lock)
+      try removeStale(path, address)
+      return StatusSocket(descriptor: try listen(path, address), path: path, lock: lock)
     } catch {
       close(lock)
       throw error
@@ -101,7 +101,7 @@ final class StatusSocket: Sendable {
 
   /// Nobody holds the lock, so a socket here is a dead one, or not a bridge's.
   private static func removeStale(
-    _ path: String, _ address: inout sockaddr_un
+    _ path: String, _ address: sockaddr_un
   ) throws(HostBridgeError) {
     var status = stat()
     guard lstat(path, &status) == 0 else { return }
@@ -112,7 +112,7 @@ final class StatusSocket: Sendable {
     let probe = socket(AF_UNIX, Self.stream, 0)
     guard probe >= 0 else { throw .socketUnavailable(path, errno) }
     defer { close(probe) }
-    let answers = withSockaddr(&address) { connect(probe, $0, $1) } == 0
+    let answers = address.call { connect(probe, $0, $1) } == 0
     if answers {
       throw HostBridgeError(
         code: .socketInUse, message: "another program listens on \(path)",
@@ -122,13 +122,13 @@ final class StatusSocket: Sendable {
   }
 
   private static func listen(
-    _ path: String, _ address: inout sockaddr_un
+    _ path: String, _ address: sockaddr_un
   ) throws(HostBridgeError) -> CInt {
     let descriptor = socket(AF_UNIX, Self.stream, 0)
     guard descriptor >= 0 else { throw .socketUnavailable(path, errno) }
     // Before bind, so that it is never open to others: Linux gives the file the socket's own mode.
     fchmod(descriptor, 0o600)
-    guard withSockaddr(&address, { bind(descriptor, $0, $1) }) == 0, chmod(path, 0o600) == 0 else {
+    guard address.call({ bind(descriptor, $0, $1) }) == 0, chmod(path, 0o600) == 0 else {
       let number = errno
       close(descriptor)
       throw .socketUnavailable(path, number)
@@ -136,36 +136,11 @@ final class StatusSocket: Sendable {
     return descriptor
   }
 
-  private static func withSockaddr(
-    _ address: inout sockaddr_un, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
-  ) -> CInt {
-    withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
-      }
-    }
-  }
-
   #if canImport(Glibc)
     private static let stream = CInt(SOCK_STREAM.rawValue)
   #else
     private static let stream = SOCK_STREAM
   #endif
-}
-
-extension sockaddr_un {
-  /// The address of a path, unless it is empty or too long for one.
-  init?(path: String) {
-    self.init()
-    let bytes = Array(path.utf8)
-    sun_family = sa_family_t(AF_UNIX)
-    let fits = withUnsafeMutableBytes(of: &sun_path) { room in
-      guard !bytes.isEmpty, bytes.count < room.count else { return false }
-      room.copyBytes(from: bytes)
-      return true
-    }
-    guard fits else { return nil }
-  }
 }
 
 extension HostBridgeError {
