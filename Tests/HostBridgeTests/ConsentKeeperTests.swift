@@ -21,7 +21,8 @@ import Testing
 
     init(_ folder: TemporaryDirectory) throws {
       self.folder = folder
-      spool = try Spool(folder: folder.path)
+      // Less to search than the standard one has put by.
+      spool = try Spool(folder: folder.path, limits: SpoolLimits(bytes: 2 << 20))
       keeper = ConsentKeeper(
         spool: spool, service: service, clock: BridgeClock(clock), log: log.logger,
         events: events.sink)

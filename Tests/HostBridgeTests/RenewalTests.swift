@@ -9,9 +9,9 @@ import Testing
 @testable import HostBridge
 
 @Suite struct RenewalTests {
-  /// A lab whose board has had its lease of this connection, and polls every 3 s.
+  /// A lab whose board has had its lease of this connection, and is polled every 200 ms.
   private func lab(_ settle: (Lab) -> Void = { _ in }) -> Lab {
-    let lab = Lab(settings: ConversationSettings(pollInterval: .seconds(3)))
+    let lab = Lab(settings: ConversationSettings(pollInterval: .milliseconds(200)))
     settle(lab)
     lab.connect()
     #expect(lab.run { $0.starts == [.hostSaidGo] })
@@ -26,7 +26,7 @@ import Testing
   private func poll(_ lab: Lab, _ count: Int = 1) {
     let asked = lab.wishes.count
     #expect(lab.run { $0.wishes.count == asked + count })
-    lab.run(for: .seconds(1)) { _ in false }
+    lab.run(for: .milliseconds(100)) { _ in false }
   }
 
   @Test func `the service is asked at every poll, the board is told once`() {

@@ -99,7 +99,7 @@ import Testing
       let path = folder.file("run/bridge.sock").path
       let feed = EventFeed()
       let server = try await LocalServer.listen(
-        onSocket: path, handler: StatusAPI.handler(reporter(spool), feed))
+        onSocket: path, limits: .patient, handler: StatusAPI.handler(reporter(spool), feed))
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { await server.run() }
         let status = try await RawClient.get(StatusAPI.status, of: path)
