@@ -9,8 +9,8 @@ extension BenchTests {
   @Suite struct ConsoleTests {
     /// KiB of console text that are asked for at once, and how often: so that what waits at a bridge
     /// that is slower than the line is not the whole of it.
-    private static let piece = 64
-    private static let pieces = 16
+    private static let piece = 32
+    private static let pieces = 32
     /// What the demo says when it is asked once (Sources/DemoApp/Console.swift).
     private static let lines = (1...16 * piece).map {
       "chatter \($0) of \(16 * piece) the quick brown fox jumps over the lazy dog, twice"
