@@ -174,19 +174,3 @@ import Testing
     }
   }
 }
-
-/// The same dump with every checksum made right again.
-func withRightChecksums(_ dump: [UInt8]) -> [UInt8] {
-  var dump = dump
-  dump.withUnsafeMutableBytes { raw in
-    guard let base = raw.baseAddress else { return }
-    func checksum(_ range: Range<Int>) -> UInt32 {
-      CRC32C.checksum(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(raw)[range]))
-    }
-    base.store32(checksum(0..<92), at: 92)
-    base.store32(UInt32(raw.count - DumpPrologue.size), at: 96)
-    base.store32(checksum(DumpPrologue.size..<raw.count), at: 100)
-    base.store32(checksum(96..<124), at: 124)
-  }
-  return dump
-}
