@@ -9,58 +9,8 @@ import LinkProtocol
 import MartletTestKit
 import Testing
 
-/// 4 KiB that only the application has, and whether some of it shows up elsewhere.
-private struct Marker {
-  let bytes: [UInt8]
-  private let runs: Set<[UInt8]>
-  /// Which first three bytes runs begin with, a bit each: most of what is searched ends here.
-  private let beginnings: [UInt64]
-  /// Bytes in a row that count as found: fewer turn up by chance in 4 MiB.
-  private static let length = 6
-
-  init(_ generator: inout SeededGenerator) {
-    bytes = generator.bytes(4096)
-    var runs: Set<[UInt8]> = []
-    var beginnings = [UInt64](repeating: 0, count: 1 << 18)
-    for i in 0...(bytes.count - Self.length) {
-      runs.insert(Array(bytes[i..<i + Self.length]))
-      let first = Int(bytes[i]) << 16 | Int(bytes[i + 1]) << 8 | Int(bytes[i + 2])
-      beginnings[first >> 6] |= 1 << UInt64(first & 63)
-    }
-    self.runs = runs
-    self.beginnings = beginnings
-  }
-
-  /// How many places of `other` hold a run of the marker.
-  func count(in other: [UInt8]) -> Int {
-    var count = 0
-    other.withUnsafeBufferPointer { other in
-      beginnings.withUnsafeBufferPointer { beginnings in
-        var last = 0
-        var at = 0
-        while at < other.count {
-          last = (last << 8 | Int(other[at])) & 0xFF_FFFF
-          let start = at - 2
-          at += 1
-          guard beginnings[last >> 6] >> UInt64(last & 63) & 1 != 0, start >= 0,
-            start + Self.length <= other.count
-          else { continue }
-          if runs.contains(Array(other[start..<start + Self.length])) { count += 1 }
-        }
-      }
-    }
-    return count
-  }
-}
-
 /// A board whose application holds the marker, and everything that was ever seen of it from outside.
 private final class LeakStory {
-  /// Why there is no consent at the crash.
-  enum Reason: CaseIterable {
-    case neverProvisioned, neverAsked, denied, revoked, expired, powerCycled, pinReset
-    case clockFault, counterFault, forged, replayed, keptFromBefore
-  }
-
   let bench: Bench
   let marker: Marker
   private(set) var found = 0
@@ -68,7 +18,7 @@ private final class LeakStory {
 
   init(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
-    marker = Marker(&generator)
+    marker = Marker(generator.bytes(4096))
     bench = try Bench(.small(seed: seed, ringSectors: 12), slotSize: 12288)
   }
 
@@ -123,54 +73,12 @@ private final class LeakStory {
 
   /// One life without consent: how often the marker was found where none may be, and how often the gate
   /// was open all the same.
-  private static func live(_ seed: UInt64, _ reason: LeakStory.Reason) throws -> Int {
+  private static func live(_ seed: UInt64, _ reason: NoConsent) throws -> Int {
     let story = try LeakStory(seed: seed)
     let bench = story.bench
-    if reason == .neverProvisioned {
-      bench.board.restart()
-      bench.bootUnprovisioned()
-    } else {
-      bench.boot()
-    }
-    switch reason {
-    case .neverProvisioned, .neverAsked: break
-    case .denied: bench.give(allowed: false)
-    case .revoked:
-      bench.give()
-      bench.give(allowed: false, epoch: 2)
-    case .expired:
-      bench.give(lifetime: 60)
-      bench.board.advance(by: .seconds(60))
-    case .powerCycled:
-      bench.give()
-      bench.bootCold()
-    case .pinReset:
-      bench.give()
-      bench.reboot(cause: .external)
-    case .clockFault:
-      bench.board.advance(by: .seconds(5))
-      bench.give()
-      bench.board.setClock(to: 1_000_000)
-    case .counterFault:
-      let flash = try bench.board.norImage()
-      bench.give()
-      bench.reboot()
-      try bench.board.setNor(at: 0, to: flash)
-      bench.reboot()
-    case .forged:
-      bench.send(lease: LeaseAuthority(seed: seed &+ 77).lease(bench.terms()))
-    case .replayed:
-      let lease = bench.authority.lease(bench.terms(lifetime: 60))
-      bench.send(lease: lease)
-      bench.reboot()
-      bench.board.advance(by: .seconds(60))
-      bench.send(lease: lease)
-    case .keptFromBefore:
-      // Dumped under consent that is then revoked: what is left of it may not leave.
-      bench.give()
+    try reason.bringAbout(on: bench) {
       try story.arm()
       try story.crash(0)
-      bench.give(allowed: false, epoch: 2)
     }
     #expect(bench.hello()?.leaseState != .allowed, "\(reason), seed \(seed)")
     for flags in moments {
@@ -189,7 +97,7 @@ private final class LeakStory {
 
   @Test func `no byte of a marker is found without consent, in five hundred lives`() async throws {
     var generator = SeededGenerator.fromEnvironment()
-    let reasons = LeakStory.Reason.allCases
+    let reasons = NoConsent.allCases
     let lives = (0..<(isCampaign ? 5000 : 500)).map {
       (generator.next(), reasons[$0 % reasons.count])
     }
