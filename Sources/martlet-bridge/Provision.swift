@@ -37,15 +37,7 @@ struct Provision: AsyncParsableCommand {
   @Option(name: .long, help: ArgumentHelp("Where the board is.", valueName: "address"))
   var board: String
 
-  @Option(name: .long, help: ArgumentHelp("The crash service's address.", valueName: "url"))
-  var service = "http://127.0.0.1:8730"
-
-  @Option(
-    name: .long,
-    help: ArgumentHelp(
-      "Trust the authorities in this PEM file beside the system's, for a service with a certificate"
-        + " of your own.", valueName: "file"))
-  var serviceCa: String?
+  @OptionGroup var serviceOptions: ServiceOptions
 
   @Option(name: [.short, .long], help: "The catalog that the board is to belong to.")
   var catalog = "default"
@@ -73,7 +65,7 @@ struct Provision: AsyncParsableCommand {
       show(try await provisioner.identify(address, by: try Self.readOffer(offer)), nil)
       return
     }
-    let client = try HTTPServiceClient(service: service, authorities: serviceCa)
+    let client = try serviceOptions.client()
     let (identity, registered) = try await provisioner.provision(
       address,
       for: ProvisioningRequest(

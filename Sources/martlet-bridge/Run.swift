@@ -41,15 +41,7 @@ struct Run: AsyncParsableCommand {
     help: ArgumentHelp("Where a board is; repeat it for more boards.", valueName: "address"))
   var board: [String] = []
 
-  @Option(name: .long, help: ArgumentHelp("The crash service's address.", valueName: "url"))
-  var service = "http://127.0.0.1:8730"
-
-  @Option(
-    name: .long,
-    help: ArgumentHelp(
-      "Trust the authorities in this PEM file beside the system's, for a service with a certificate"
-        + " of your own.", valueName: "file"))
-  var serviceCa: String?
+  @OptionGroup var serviceOptions: ServiceOptions
 
   @Option(
     name: .long,
@@ -158,13 +150,11 @@ struct Run: AsyncParsableCommand {
     guard Set(addresses).count == addresses.count else {
       throw ValidationError("A board is named twice.")
     }
-    let watch = Watch(service: service, boards: addresses.map(\.description))
+    let watch = Watch(service: serviceOptions.service, boards: addresses.map(\.description))
     let sink = watch.sink(after: try EventFile.sink(events))
     let limits = SpoolLimits(bytes: spoolLimit << 20, age: .seconds(86_400 * spoolAge))
     let store = try Spool(folder: spool ?? StateFolder.spool(), limits: limits, events: sink)
-    let client = ObservedServiceClient(
-      try HTTPServiceClient(service: service, authorities: serviceCa),
-      observer: watch.observer)
+    let client = ObservedServiceClient(try serviceOptions.client(), observer: watch.observer)
     let uploader = Uploader(
       spool: store, service: client, log: Logger(label: "uploader"), events: sink)
     let parts = BridgeParts(spool: store, service: client, uploader: uploader, events: sink)

@@ -96,6 +96,12 @@ struct DeviceGroupOptions: ParsableArguments {
   }
 }
 
+/// Which device.
+struct DeviceOptions: ParsableArguments {
+  @Option(help: "The device id, 128 hex digits.", transform: { try DeviceCommand.device($0) })
+  var device: DeviceID
+}
+
 extension CrashDumpsCollection: ExpressibleByArgument {}
 extension RegionalDataBoundary: ExpressibleByArgument {}
 extension OSFeedType: ExpressibleByArgument {}

@@ -74,15 +74,13 @@ struct DeviceCommand: AsyncParsableCommand {
         next hears from it. Stored dumps stay. A provisioned device can be claimed again, into the \
         same catalog.
         """)
-    @Option(
-      help: "The device id, 128 hex digits.", transform: { try DeviceCommand.device($0) })
-    var device: DeviceID
+    @OptionGroup var named: DeviceOptions
     @OptionGroup var catalog: CatalogOptions
     @OptionGroup var options: ServiceOptions
 
     func run() async throws {
       let client = try options.client()
-      let found = try await DeviceCommand.find(device, in: catalog.reference(), client)
+      let found = try await DeviceCommand.find(named.device, in: catalog.reference(), client)
       if try await !client.delete(found.id) { note("The device was unclaimed meanwhile.") }
     }
   }
@@ -107,19 +105,17 @@ struct DeviceCommand: AsyncParsableCommand {
         ProvisionedFor is the catalog whose leases the device takes; "no" is a device whose public \
         key the service does not know, so that it gets no consent.
         """)
-    @Option(
-      help: "The device id, 128 hex digits.", transform: { try DeviceCommand.device($0) })
-    var device: DeviceID
+    @OptionGroup var named: DeviceOptions
     @OptionGroup var catalog: CatalogOptions
     @OptionGroup var options: ServiceOptions
 
     func run() async throws {
       let client = try options.client()
-      let found = try await DeviceCommand.find(device, in: catalog.reference(), client)
+      let found = try await DeviceCommand.find(named.device, in: catalog.reference(), client)
       let registered: RegisteredDevice? = try await client.find(
-        ProvisioningPath.identity(device: device.text))
+        ProvisioningPath.identity(device: named.device.text))
       let crashes: DeviceCrashes = try await client.get(
-        DeviceCrashesPath.crashes(device: device.text))
+        DeviceCrashesPath.crashes(device: named.device.text))
       try options.output.show(
         DeviceDetail(
           row: DeviceRow(resource: found), crashes: crashes,
@@ -135,14 +131,12 @@ struct DeviceCommand: AsyncParsableCommand {
         and counts on: the totals here are those of all crashes. DumpsSkipped are dumps that were \
         offered and not taken, because the device group had enough of them.
         """)
-    @Option(
-      help: "The device id, 128 hex digits.", transform: { try DeviceCommand.device($0) })
-    var device: DeviceID
+    @OptionGroup var named: DeviceOptions
     @OptionGroup var options: ServiceOptions
 
     func run() async throws {
       let crashes: DeviceCrashes = try await options.client().get(
-        DeviceCrashesPath.crashes(device: device.text))
+        DeviceCrashesPath.crashes(device: named.device.text))
       try options.output.show(
         crashes.fingerprints.map(CrashRow.init), none: "No crashes were counted.")
       if crashes.uncaptured > 0 {
