@@ -172,6 +172,7 @@ let hostModules: [Target] = [
   sealingVectors,
   module("DumpOpening", ["DumpFormat", crypto]),
   module("ServiceAPI", ["ConsentLease", "DumpFormat"]),
+  module("SQLStorage", [grdb]),
   .systemLibrary(
     name: "CLibUSB", path: "CShims/CLibUSB", pkgConfig: "libusb-1.0",
     providers: [.apt(["libusb-1.0-0-dev"])]),
@@ -185,8 +186,8 @@ let hostModules: [Target] = [
   module(
     "CrashService",
     [
-      "ConsentLease", "DumpAnalysis", "DumpFormat", "DumpOpening", "ServiceAPI", crypto, grdb,
-      hummingbird, logging, nioCore, nioHTTP,
+      "ConsentLease", "DumpAnalysis", "DumpFormat", "DumpOpening", "SQLStorage", "ServiceAPI",
+      crypto, grdb, hummingbird, logging, nioCore, nioHTTP,
     ]),
   module("GDBSession", ["DumpAnalysis", "DumpFormat", subprocess]),
   program(
@@ -235,6 +236,7 @@ let testTargets: [Target] = [
       "LinkProtocol", "MartletTestKit", "SerialLink", "ServiceAPI", grdb, logging, nioCore, nioHTTP,
       nioPosix, nioSSL,
     ]),
+  tests("SQLStorageTests", ["SQLStorage", "MartletTestKit"]),
   tests(
     "CrashServiceTests",
     [

@@ -1,0 +1,75 @@
+// A database of either engine, and a connection to it, as stores see them.
+
+/// Which engine runs a statement, and the words in which the engines differ.
+public enum SQLEngine: String, Sendable {
+  case sqlite = "SQLite"
+  case postgres = "PostgreSQL"
+
+  /// The type of a column with bytes.
+  public var blob: SQLText { self == .sqlite ? "BLOB" : "BYTEA" }
+
+  /// The type of a column with a number.
+  public var integer: SQLText { self == .sqlite ? "INTEGER" : "BIGINT" }
+
+  /// What ends `CREATE TABLE (...)`: values of another type than the column's are refused.
+  public var strict: SQLText { self == .sqlite ? "STRICT" : "" }
+}
+
+/// A connection, inside of a closure that was given to ``SQLDatabase``. Not to be kept.
+public protocol SQLConnection {
+  var engine: SQLEngine { get }
+
+  /// All rows that a statement answers.
+  func rows(_ statement: SQLText) throws(SQLFailure) -> [SQLRow]
+
+  /// Runs a statement that answers no rows.
+  /// - Returns: how many rows it changed.
+  @discardableResult func run(_ statement: SQLText) throws(SQLFailure) -> Int
+
+  /// Runs several statements, separated by semicolons; no value can be bound.
+  func script(_ text: SQLText) throws(SQLFailure)
+}
+
+extension SQLConnection {
+  /// The first row of an answer, if there is one.
+  public func row(_ statement: SQLText) throws(SQLFailure) -> SQLRow? { try rows(statement).first }
+
+  /// The column `value` of the first row; `nil` without a row or for NULL.
+  public func value<Value: SQLConvertible>(_ statement: SQLText, as type: Value.Type = Value.self)
+    throws(SQLFailure) -> Value?
+  {
+    guard let row = try row(statement) else { return nil }
+    return try row["value"]
+  }
+}
+
+/// A database. Closures run on threads that may block, one statement after the other.
+public protocol SQLDatabase: Sendable {
+  var engine: SQLEngine { get }
+
+  /// Runs `body` in a transaction that only reads: all its statements see the same state.
+  func read<Value: Sendable>(
+    _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+  ) async throws -> Value
+
+  /// Runs `body` in one transaction. It is on disk when the call returns; when `body` or the commit
+  /// throws, nothing of it is.
+  ///
+  /// On SQLite one write runs at a time. On PostgreSQL several do, in READ COMMITTED, unless they ask
+  /// for a lock of the same name.
+  /// - Parameter lock: held until the transaction ends, by one writer of any process at a time.
+  func write<Value: Sendable>(
+    lock: String?, _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+  ) async throws -> Value
+
+  /// Closes every connection. What is asked afterwards fails.
+  func close() async throws
+}
+
+extension SQLDatabase {
+  public func write<Value: Sendable>(
+    _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+  ) async throws -> Value {
+    try await write(lock: nil, body)
+  }
+}

@@ -1,0 +1,89 @@
+// SQL with the values it binds: what stores hand to a connection.
+
+/// A statement, or a part of one. What is interpolated is bound and never becomes text:
+///
+///     let request: SQLText = "SELECT name FROM devices WHERE id = \(id)"
+///
+/// Another ``SQLText`` that is interpolated becomes a part of this one. The text is written in what SQLite
+/// and PostgreSQL both understand; where they differ, ``SQLEngine`` has the words.
+public struct SQLText: Sendable {
+  enum Part: Sendable {
+    case text(String)
+    case value(SQLValue)
+  }
+
+  private(set) var parts: [Part]
+
+  /// Text alone. Never make it from what came from outside.
+  public init(raw text: String) { parts = [.text(text)] }
+
+  public static func + (first: SQLText, second: SQLText) -> SQLText {
+    var both = first
+    both.parts += second.parts
+    return both
+  }
+
+  public static func += (first: inout SQLText, second: SQLText) { first.parts += second.parts }
+
+  /// The statement and its values, in order.
+  /// - Parameter placeholder: writes the place of the value with that number, from 1 on.
+  func rendered(placeholder: (Int) -> String) -> (text: String, values: [SQLValue]) {
+    var text = ""
+    var values: [SQLValue] = []
+    for part in parts {
+      switch part {
+      case .text(let piece): text += piece
+      case .value(let value):
+        values.append(value)
+        text += placeholder(values.count)
+      }
+    }
+    return (text, values)
+  }
+}
+
+extension SQLText: ExpressibleByStringInterpolation {
+  public init(stringLiteral value: String) { self.init(raw: value) }
+
+  public init(stringInterpolation: StringInterpolation) { parts = stringInterpolation.parts }
+
+  public struct StringInterpolation: StringInterpolationProtocol {
+    fileprivate var parts: [Part] = []
+
+    public init(literalCapacity: Int, interpolationCount: Int) {
+      parts.reserveCapacity(2 * interpolationCount + 1)
+    }
+
+    public mutating func appendLiteral(_ literal: String) {
+      if !literal.isEmpty { parts.append(.text(literal)) }
+    }
+
+    /// Binds a value; `nil` binds NULL.
+    public mutating func appendInterpolation(_ value: (some SQLConvertible)?) {
+      parts.append(.value(value?.sqlValue ?? .null))
+    }
+
+    public mutating func appendInterpolation(_ part: SQLText) { parts += part.parts }
+  }
+}
+
+extension Sequence where Element == SQLText {
+  /// The texts with `separator` between them.
+  public func joined(separator: String) -> SQLText {
+    var all = SQLText(raw: "")
+    for (index, text) in enumerated() {
+      if index > 0 { all += SQLText(raw: separator) }
+      all += text
+    }
+    return all
+  }
+}
+
+extension Sequence where Element: SQLConvertible {
+  /// The values as a list in parentheses, for `IN`. SQL has no empty list: without values it is one
+  /// that holds NULL, which nothing equals.
+  public var sqlList: SQLText {
+    let values = map { SQLText("\($0)") }
+    return values.isEmpty ? "(NULL)" : "(" + values.joined(separator: ", ") + ")"
+  }
+}

@@ -1,0 +1,200 @@
+// A database in one SQLite file, so that what was committed survives a power cut.
+
+import Foundation
+import GRDB
+
+/// One SQLite file in WAL mode with `synchronous=FULL`: a commit is on disk when the call that made it
+/// returns. One write at a time, reads beside it.
+public final class SQLiteDatabase: SQLDatabase {
+  /// What a file is tuned to.
+  public struct Options: Sendable {
+    /// Bytes of a page, for a file that is made: larger ones suit larger values.
+    public var pageSize: Int
+    /// Whether what is deleted is overwritten with zeros.
+    public var erasesDeleted: Bool
+    /// Whether commits also move what is in the log to the file, every 1,000 pages. Without,
+    /// somebody calls ``SQLiteDatabase/checkpoint(_:)``.
+    public var checkpointsByItself: Bool
+
+    public init(pageSize: Int = 4096, erasesDeleted: Bool = true, checkpointsByItself: Bool = true)
+    {
+      self.pageSize = pageSize
+      self.erasesDeleted = erasesDeleted
+      self.checkpointsByItself = checkpointsByItself
+    }
+  }
+
+  public let engine = SQLEngine.sqlite
+  private let pool: DatabasePool
+  private let log: URL
+
+  /// Opens or makes the file. Temporary data stays in memory, so that nothing of the database is
+  /// written anywhere else.
+  /// - Throws: ``SQLFailure``.
+  public init(at url: URL, options: Options = Options()) throws(SQLFailure) {
+    log = URL(fileURLWithPath: url.path + "-wal")
+    pool = try translated {
+      var configuration = Configuration()
+      configuration.busyMode = .timeout(10)
+      configuration.maximumReaderCount = 4
+      configuration.prepareDatabase {
+        try $0.execute(
+          sql: """
+            PRAGMA page_size = \(options.pageSize);
+            PRAGMA temp_store = MEMORY;
+            PRAGMA secure_delete = \(options.erasesDeleted ? "ON" : "OFF");
+            """)
+      }
+      let pool = try DatabasePool(path: url.path, configuration: configuration)
+      // The pool sets NORMAL on its writer after `prepareDatabase`, so FULL is set once it is open. The
+      // log of an earlier run is emptied: it may hold some that was deleted.
+      try pool.writeWithoutTransaction { db in
+        try db.execute(sql: "PRAGMA synchronous = FULL")
+        if !options.checkpointsByItself { try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
+        try db.checkpoint(.truncate)
+      }
+      return pool
+    }
+  }
+
+  public func read<Value: Sendable>(
+    _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+  ) async throws -> Value {
+    try await translating { [pool] in try await pool.read { try body(SQLiteConnection(db: $0)) } }
+  }
+
+  public func write<Value: Sendable>(
+    lock: String?, _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+  ) async throws -> Value {
+    try await translating { [pool] in try await pool.write { try body(SQLiteConnection(db: $0)) } }
+  }
+
+  /// Moves what is in the log to the file.
+  /// - Parameter emptying: ends with an empty log, for which writers wait; without, some may stay.
+  public func checkpoint(emptying: Bool) async throws {
+    try await translating { [pool] in
+      try await pool.writeWithoutTransaction {
+        _ = try $0.checkpoint(emptying ? .truncate : .passive)
+      }
+    }
+  }
+
+  /// Bytes of the log.
+  public var logSize: Int {
+    (try? log.resourceValues(forKeys: [.fileSizeKey]))?.fileSize ?? 0
+  }
+
+  /// Writes a copy of the state of this moment to a file that does not exist yet.
+  public func copy(to url: URL) async throws {
+    try await translating { [pool] in
+      try await pool.writeWithoutTransaction {
+        try $0.execute(sql: "VACUUM INTO ?", arguments: [url.path])
+      }
+    }
+  }
+
+  public func close() async throws { try translated { try pool.close() } }
+}
+
+/// A connection of GRDB as stores see it. Statements are prepared once.
+struct SQLiteConnection: SQLConnection {
+  let db: Database
+
+  var engine: SQLEngine { .sqlite }
+
+  func rows(_ statement: SQLText) throws(SQLFailure) -> [SQLRow] {
+    try translated {
+      let (prepared, arguments) = try prepare(statement)
+      let columns = SQLColumns(prepared.columnNames)
+      var rows: [SQLRow] = []
+      let cursor = try Row.fetchCursor(prepared, arguments: arguments)
+      while let row = try cursor.next() {
+        rows.append(SQLRow(columns: columns, values: row.databaseValues.map(SQLValue.init)))
+      }
+      return rows
+    }
+  }
+
+  func run(_ statement: SQLText) throws(SQLFailure) -> Int {
+    try translated {
+      let (prepared, arguments) = try prepare(statement)
+      try prepared.execute(arguments: arguments)
+      return db.changesCount
+    }
+  }
+
+  func script(_ text: SQLText) throws(SQLFailure) {
+    try translated { try db.execute(sql: text.rendered { _ in "" }.text) }
+  }
+
+  private func prepare(_ statement: SQLText) throws -> (Statement, StatementArguments) {
+    let (text, values) = statement.rendered { _ in "?" }
+    return (
+      try db.cachedStatement(sql: text), StatementArguments(values.map(\.databaseValue))
+    )
+  }
+}
+
+extension SQLValue {
+  fileprivate var databaseValue: DatabaseValue {
+    switch self {
+    case .null: .null
+    case .integer(let number): number.databaseValue
+    case .text(let text): text.databaseValue
+    case .blob(let bytes): bytes.databaseValue
+    }
+  }
+
+  fileprivate init(_ value: DatabaseValue) {
+    switch value.storage {
+    case .null: self = .null
+    case .int64(let number): self = .integer(number)
+    case .double(let number): self = .text("\(number)")
+    case .string(let text): self = .text(text)
+    case .blob(let bytes): self = .blob(bytes)
+    }
+  }
+}
+
+/// Runs `body` with GRDB's errors as ``SQLFailure``.
+private func translated<Value>(_ body: () throws -> Value) throws(SQLFailure) -> Value {
+  do {
+    return try body()
+  } catch let failure as SQLFailure {
+    throw failure
+  } catch {
+    throw SQLFailure(error)
+  }
+}
+
+/// Runs `body` with GRDB's errors as ``SQLFailure``; others pass.
+private func translating<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws
+  -> Value
+{
+  do {
+    return try await body()
+  } catch let error as DatabaseError {
+    throw SQLFailure(error)
+  }
+}
+
+extension SQLFailure {
+  fileprivate init(_ error: any Error) {
+    guard let error = error as? DatabaseError else {
+      self.init(code: .unavailable, message: "\(error)")
+      return
+    }
+    let code: Code =
+      switch error.resultCode {
+      case .SQLITE_BUSY, .SQLITE_LOCKED: .busy
+      case .SQLITE_FULL: .storageFull
+      case .SQLITE_IOERR, .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM: .storageFull
+      case .SQLITE_CONSTRAINT: .constraint
+      case .SQLITE_CORRUPT, .SQLITE_NOTADB: .damaged
+      case .SQLITE_MISUSE, .SQLITE_ABORT, .SQLITE_INTERRUPT: .unavailable
+      default: .refused
+      }
+    self.init(
+      code: code, message: "\(error.message ?? "no reason") (\(error.extendedResultCode.rawValue))")
+  }
+}
