@@ -1,7 +1,7 @@
 // The secrets of one database, each encrypted under the master key.
 
 import Foundation
-import GRDB
+import SQLStorage
 
 /// The table `secrets`. A secret of one store cannot be put into another's: the store is part of its
 /// name.
@@ -10,32 +10,36 @@ struct SecretTable: Sendable {
   /// Such as `us-east`.
   let store: String
 
-  static func make(_ db: Database) throws {
-    try db.execute(
-      sql: """
-        CREATE TABLE secrets (
-          name TEXT NOT NULL PRIMARY KEY,
-          wrapped BLOB NOT NULL
-        ) STRICT;
-        """)
+  static func make(_ db: any SQLConnection) throws {
+    try db.script(
+      """
+      CREATE TABLE secrets (
+        name TEXT NOT NULL PRIMARY KEY,
+        wrapped \(db.engine.blob) NOT NULL
+      ) \(db.engine.strict)
+      """)
   }
 
   /// The secret of that name; `nil` when there is none.
   /// - Throws: ``SecretUnreadable``, or what the database throws.
-  func secret(_ db: Database, _ name: String) throws -> Data? {
-    let wrapped: SQLRequest<Data> = "SELECT wrapped FROM secrets WHERE name = \(name)"
-    return try wrapped.fetchOne(db).map { try unwrap($0, name: name) }
+  func secret(_ db: any SQLConnection, _ name: String) throws -> Data? {
+    let wrapped: Data? = try db.value("SELECT wrapped AS value FROM secrets WHERE name = \(name)")
+    return try wrapped.map { try unwrap($0, name: name) }
   }
 
-  /// The same, made when it is missing.
-  func secret(_ db: Database, _ name: String, orInsert make: () -> Data) throws -> Data {
+  /// The same, made when it is missing. Of several processes that make it at once one wins, and all
+  /// have the winner's.
+  func secret(_ db: any SQLConnection, _ name: String, orInsert make: () -> Data) throws -> Data {
     if let found = try secret(db, name) { return found }
     let made = make()
-    try db.execute(
-      literal: """
-        INSERT INTO secrets (name, wrapped) VALUES (\(name), \(try wrap(made, name: name)))
-        """)
-    return made
+    let inserted = try db.run(
+      """
+      INSERT INTO secrets (name, wrapped) VALUES (\(name), \(try wrap(made, name: name)))
+      ON CONFLICT (name) DO NOTHING
+      """)
+    if inserted == 1 { return made }
+    guard let found = try secret(db, name) else { throw SecretUnreadable(name: name) }
+    return found
   }
 
   /// For tables that keep secrets beside other columns.
