@@ -13,6 +13,9 @@ public enum SQLEngine: String, Sendable {
 
   /// What ends `CREATE TABLE (...)`: values of another type than the column's are refused.
   public var strict: SQLText { self == .sqlite ? "STRICT" : "" }
+
+  /// The same, for a table that is found by its primary key alone.
+  public var strictKeyed: SQLText { self == .sqlite ? "STRICT, WITHOUT ROWID" : "" }
 }
 
 /// A connection, inside of a closure that was given to ``SQLDatabase``. Not to be kept.

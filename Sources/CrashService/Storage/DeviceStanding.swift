@@ -17,7 +17,9 @@ public struct Registration: Equatable, Sendable {
 public struct Placement: Equatable, Sendable {
   public var device: DeviceID
   public var group: DeviceGroupReference
-  /// Stays for the life of the group.
+  /// The ids stay for the life of the catalog, the product and the group.
+  public var catalogID: String
+  public var productID: String
   public var groupID: String
   public var consent: CrashDumpsCollection
   public var boundary: RegionalDataBoundary

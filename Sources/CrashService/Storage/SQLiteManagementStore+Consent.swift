@@ -55,6 +55,7 @@ private func placement(_ db: Database, _ device: DeviceID) throws -> Placement? 
     throw place.group.unreadable
   }
   return Placement(
-    device: device, group: place.reference, groupID: place.group.id, consent: place.group.consent,
+    device: device, group: place.reference, catalogID: place.catalog.id,
+    productID: place.product.id, groupID: place.group.id, consent: place.group.consent,
     boundary: boundary)
 }
