@@ -21,17 +21,20 @@ public final class CrashService: Sendable {
   let limits: ServiceLimits
   let now: @Sendable () -> Date
   let logger: Logger
+  let login: AccessGate.Login
   private let lock: FolderLock
 
   /// Opens the stores in a folder, and makes what is missing.
   /// - Parameters:
   ///   - dataFolder: made when it does not exist. One service at a time may use it.
   ///   - masterKey: always the same for one data folder.
+  ///   - tokens: who may log in; without them everybody may do everything.
   ///   - limits: how many dumps of one kind are enough.
   ///   - now: the clock for every date the service stores or shows.
   /// - Throws: ``ServiceStartFailure``.
   public init(
-    dataFolder: URL, masterKey: MasterKey, limits: ServiceLimits = ServiceLimits(),
+    dataFolder: URL, masterKey: MasterKey, tokens: (any TokenStore)? = nil,
+    limits: ServiceLimits = ServiceLimits(),
     now: @escaping @Sendable () -> Date = { Date() },
     logger: Logger = Logger(label: "martlet-service")
   ) throws {
@@ -66,6 +69,7 @@ public final class CrashService: Sendable {
         message: "A store in the data folder \(dataFolder.path) cannot be opened: \(error)",
         remedy: "Check the disk and its free space, or choose another folder with --data")
     }
+    login = tokens.map(AccessGate.Login.tokens) ?? .off
     self.limits = limits
     self.now = now
     self.logger = logger
@@ -80,23 +84,24 @@ public final class CrashService: Sendable {
     lock.release()
   }
 
+  /// Everything that can be asked of the service.
+  var endpoints: [Endpoint] {
+    let groups: [any EndpointGroup] = [
+      HealthRoutes(), CatalogRoutes(service: self), ProductRoutes(service: self),
+      DeviceGroupRoutes(service: self), DeviceRoutes(service: self),
+      OperationRoutes(service: self), ProvisioningRoutes(service: self),
+      LeaseRoutes(service: self), ConsentRoutes(service: self), OfferRoutes(service: self),
+      IngestRoutes(service: self), CountRoutes(service: self), DumpRoutes(service: self),
+    ]
+    return groups.flatMap(\.endpoints)
+  }
+
   /// The routes of every API.
-  public func router() -> Router<BasicRequestContext> {
-    let router = Router()
+  func router() -> Router<ServiceContext> {
+    let router = Router(context: ServiceContext.self)
     router.add(middleware: ErrorMiddleware())
-    router.get("healthz") { _, _ in try jsonResponse(["status": "ok"]) }
-    CatalogRoutes(service: self).add(to: router)
-    ProductRoutes(service: self).add(to: router)
-    DeviceGroupRoutes(service: self).add(to: router)
-    DeviceRoutes(service: self).add(to: router)
-    OperationRoutes(service: self).add(to: router)
-    ProvisioningRoutes(service: self).add(to: router)
-    LeaseRoutes(service: self).add(to: router)
-    ConsentRoutes(service: self).add(to: router)
-    OfferRoutes(service: self).add(to: router)
-    IngestRoutes(service: self).add(to: router)
-    CountRoutes(service: self).add(to: router)
-    DumpRoutes(service: self).add(to: router)
+    let gate = AccessGate(login: login, management: management, now: now)
+    for endpoint in endpoints { endpoint.register(on: router, behind: gate) }
     return router
   }
 

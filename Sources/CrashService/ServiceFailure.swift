@@ -10,6 +10,8 @@ public struct ServiceFailure: Error, Equatable, Sendable {
   public var body: ServiceErrorBody
   /// Seconds after which the caller may try again.
   public var retryAfter: Int?
+  /// How the caller logs in: `WWW-Authenticate` of a 401.
+  var challenge: String?
 
   public init(
     _ status: HTTPResponse.Status, code: String, message: String, target: String? = nil,
@@ -25,6 +27,7 @@ extension ServiceFailure: HTTPResponseError {
   public func response(from request: Request, context: some RequestContext) throws -> Response {
     var response = try jsonResponse(body, status: status)
     if let retryAfter { response.headers[.retryAfter] = String(retryAfter) }
+    if let challenge { response.headers[.wwwAuthenticate] = challenge }
     return response
   }
 }

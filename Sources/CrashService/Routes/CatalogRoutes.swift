@@ -24,68 +24,156 @@ func deletionResponse(_ existed: Bool) -> Response {
   Response(status: existed ? .ok : .noContent)
 }
 
-struct CatalogRoutes: Sendable {
+struct CatalogRoutes: EndpointGroup {
   /// The path of one catalog.
-  static let path: RouterPath = """
-    subscriptions/:subscription/resourceGroups/:resourceGroup/providers/Microsoft.AzureSphere\
-    /catalogs/:catalog
+  static let path = """
+    /subscriptions/{subscription}/resourceGroups/{resourceGroup}/providers/Microsoft.AzureSphere\
+    /catalogs/{catalog}
     """
 
   let service: CrashService
 
-  func add(to router: Router<BasicRequestContext>) {
+  var endpoints: [Endpoint] { lists + resource + contents }
+
+  private var lists: [Endpoint] {
     let management = service.management
-    router.get("subscriptions/:subscription/providers/Microsoft.AzureSphere/catalogs") {
-      request, context in
-      let page = try request.page()
-      let found = try await management.catalogs(
-        subscription: try context.part("subscription"), resourceGroup: nil, page: page)
-      return try jsonResponse(request.list(found.map(\.resource), page))
-    }
-    router.get(
-      """
-      subscriptions/:subscription/resourceGroups/:resourceGroup/providers/Microsoft.AzureSphere\
-      /catalogs
-      """
-    ) { request, context in
-      let page = try request.page()
-      let scope = try context.catalogScope()
-      let found = try await management.catalogs(
-        subscription: scope.subscription, resourceGroup: scope.resourceGroup, page: page)
-      return try jsonResponse(request.list(found.map(\.resource), page))
-    }
-    router.group(Self.path)
-      .get { _, context in
+    return [
+      Endpoint(
+        .get, "/subscriptions/{subscription}/providers/Microsoft.AzureSphere/catalogs",
+        id: "Catalogs_ListBySubscription", "Lists the catalogs of a subscription.", tag: .catalogs,
+        access: .init(.readResources, in: .handler), query: [.skip],
+        answers: [.ok(ResourceList<CatalogResource>.self)]
+      ) { request, context in
+        let page = try request.page()
+        let found = try await management.catalogs(
+          subscription: context.part("subscription"), resourceGroup: nil, page: page,
+          of: context.principal)
+        return try jsonResponse(request.list(found.map(\.resource), page))
+      },
+      Endpoint(
+        .get,
+        """
+        /subscriptions/{subscription}/resourceGroups/{resourceGroup}/providers\
+        /Microsoft.AzureSphere/catalogs
+        """,
+        id: "Catalogs_ListByResourceGroup", "Lists the catalogs of a resource group.",
+        tag: .catalogs, access: .init(.readResources, in: .handler), query: [.skip],
+        answers: [.ok(ResourceList<CatalogResource>.self)]
+      ) { request, context in
+        let page = try request.page()
+        let scope = try context.catalogScope()
+        let found = try await management.catalogs(
+          subscription: scope.subscription, resourceGroup: scope.resourceGroup, page: page,
+          of: context.principal)
+        return try jsonResponse(request.list(found.map(\.resource), page))
+      },
+    ]
+  }
+
+  private var resource: [Endpoint] {
+    let management = service.management
+    return [
+      Endpoint(
+        .get, Self.path, id: "Catalogs_Get", "Shows a catalog.", tag: .catalogs,
+        access: .init(.readResources, in: .catalog), answers: [.ok(CatalogResource.self)]
+      ) { _, context in
         try jsonResponse(await management.catalog(context.catalog()).resource)
-      }
-      .put { request, context in
+      },
+      Endpoint(
+        .put, Self.path, id: "Catalogs_CreateOrUpdate", "Makes or replaces a catalog.",
+        tag: .catalogs, access: .init(.writeResources, in: .catalog),
+        body: .json(CatalogChange.self),
+        answers: [.ok(CatalogResource.self, "Replaced."), .created(CatalogResource.self)]
+      ) { request, context in
         let catalog = try context.catalog()
         try ResourceNames.checkCatalog(catalog.name)
         let (record, outcome) = try await management.putCatalog(
           catalog, request.json(CatalogChange.self))
         return try jsonResponse(record.resource, status: outcome.status)
-      }
-      .patch { request, context in
+      },
+      Endpoint(
+        .patch, Self.path, id: "Catalogs_Update", "Changes a catalog.", tag: .catalogs,
+        access: .init(.writeResources, in: .catalog), body: .json(CatalogChange.self),
+        answers: [.ok(CatalogResource.self)]
+      ) { request, context in
         let record = try await management.patchCatalog(
           context.catalog(), request.json(CatalogChange.self))
         return try jsonResponse(record.resource)
-      }
-      .delete { _, context in
+      },
+      Endpoint(
+        .delete, Self.path, id: "Catalogs_Delete",
+        "Deletes a catalog with all that is in it, and unclaims its devices.", tag: .catalogs,
+        access: .init(.writeResources, in: .catalog), answers: EndpointAnswer.deletions
+      ) { _, context in
         deletionResponse(try await management.deleteCatalog(context.catalog()))
-      }
-      .post("countDevices") { _, context in
+      },
+    ]
+  }
+
+  private var contents: [Endpoint] {
+    let management = service.management
+    return [
+      Endpoint(
+        .post, Self.path + "/countDevices", id: "Catalogs_CountDevices",
+        "Counts the devices of a catalog.", tag: .catalogs,
+        access: .init(.readResources, in: .catalog), answers: [.ok(CountDevicesAnswer.self)]
+      ) { _, context in
         let count = try await management.countDevices(in: context.catalog())
         return try jsonResponse(CountDevicesAnswer(value: count))
-      }
-      .post("listDeviceGroups") { request, context in
+      },
+      Endpoint(
+        .post, Self.path + "/listDeviceGroups", id: "Catalogs_ListDeviceGroups",
+        "Lists the device groups of all products of a catalog.", tag: .catalogs,
+        access: .init(.readResources, in: .catalog), query: [.skip],
+        answers: [.ok(ResourceList<DeviceGroupResource>.self)]
+      ) { request, context in
         let page = try request.page()
         let found = try await management.deviceGroups(in: context.catalog(), page: page)
         return try jsonResponse(request.list(found.map(\.resource), page))
-      }
-      .post("listDevices") { request, context in
+      },
+      Endpoint(
+        .post, Self.path + "/listDevices", id: "Catalogs_ListDevices",
+        "Lists the devices of a catalog.", tag: .catalogs,
+        access: .init(.readResources, in: .catalog), query: [.skip],
+        answers: [.ok(ResourceList<DeviceResource>.self)]
+      ) { request, context in
         let page = try request.page()
         let found = try await management.devices(in: context.catalog(), page: page)
         return try jsonResponse(request.list(found.map(\.resource), page))
+      },
+    ]
+  }
+}
+
+extension ManagementStore {
+  /// Those catalogs that the caller may see.
+  /// - Parameter resourceGroup: `nil` lists those of every resource group.
+  fileprivate func catalogs(
+    subscription: String, resourceGroup: String?, page: Page, of principal: Principal
+  ) async throws -> [CatalogRecord] {
+    guard case .only(let granted) = principal.catalogs else {
+      return try await catalogs(
+        subscription: subscription, resourceGroup: resourceGroup, page: page)
+    }
+    // A token names a few catalogs: each is looked up, so that no page depends on others.
+    let scope = CatalogGrant.only(granted.map { CatalogReference(scope: $0.scope, name: "") })
+    var found: [String: CatalogRecord] = [:]
+    for reference in granted {
+      let asked = CatalogScope(
+        subscription: subscription,
+        resourceGroup: resourceGroup ?? reference.scope.resourceGroup)
+      guard scope.includes(CatalogReference(scope: asked, name: "")) else { continue }
+      do {
+        let record = try await catalog(CatalogReference(scope: asked, name: reference.name))
+        guard principal.catalogs.includes(record.reference) else { continue }
+        found[record.id] = record
+      } catch let failure as ServiceFailure where failure.status == .notFound {
+        continue
       }
+    }
+    let sorted = found.values.sorted {
+      ($0.reference.name.lowercased(), $0.id) < ($1.reference.name.lowercased(), $1.id)
+    }
+    return Array(sorted.dropFirst(page.offset).prefix(page.limit))
   }
 }

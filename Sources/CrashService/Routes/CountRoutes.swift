@@ -3,22 +3,29 @@
 import Hummingbird
 import ServiceAPI
 
-struct CountRoutes: Sendable {
+struct CountRoutes: EndpointGroup {
   /// The most counts in one request.
   static let mostCounts = 256
 
   let service: CrashService
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.post("martlet/v1/devices/:device/counts") { request, context in
-      try await ingest(request, context)
-    }
-    router.get("martlet/v1/devices/:device/crashes") { _, context in
-      try jsonResponse(try await crashes(of: context.device()))
-    }
+  var endpoints: [Endpoint] {
+    [
+      Endpoint(
+        .post, DevicePath.counts(device: "{device}"), id: "Bridges_Counts",
+        "Stores crash counts of a device.", tag: .bridges,
+        access: .init(.deliverDumps, in: .device), body: .json(CountRequest.self),
+        answers: [.ok(CountAnswer.self)]
+      ) { request, context in try await ingest(request, context) },
+      Endpoint(
+        .get, DeviceCrashesPath.crashes(device: "{device}"), id: "Devices_Crashes",
+        "Tells how often a device crashed.", tag: .devices,
+        access: .init(.readResources, in: .device), answers: [.ok(DeviceCrashes.self)]
+      ) { _, context in try jsonResponse(try await crashes(of: context.device())) },
+    ]
   }
 
-  private func ingest(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
+  private func ingest(_ request: Request, _ context: ServiceContext) async throws -> Response {
     let device = try context.device()
     let counts = try checked(try await request.json(CountRequest.self).counts)
     let time = service.now()

@@ -13,57 +13,94 @@ extension DeviceGroupRecord {
   }
 }
 
-struct DeviceGroupRoutes: Sendable {
+struct DeviceGroupRoutes: EndpointGroup {
   /// The path of one device group.
-  static let path = ProductRoutes.path.appendingPath("deviceGroups/:deviceGroup")
+  static let path = ProductRoutes.path + "/deviceGroups/{deviceGroup}"
 
   let service: CrashService
 
-  func add(to router: Router<BasicRequestContext>) {
+  var endpoints: [Endpoint] {
     let management = service.management
-    router.get(ProductRoutes.path.appendingPath("deviceGroups")) { request, context in
-      let page = try request.page()
-      let found = try await management.deviceGroups(in: context.product(), page: page)
-      return try jsonResponse(request.list(found.map(\.resource), page))
-    }
-    router.group(Self.path)
-      .get { _, context in
+    return [
+      Endpoint(
+        .get, ProductRoutes.path + "/deviceGroups", id: "DeviceGroups_ListByProduct",
+        "Lists the device groups of a product.", tag: .deviceGroups,
+        access: .init(.readResources, in: .catalog), query: [.skip],
+        answers: [.ok(ResourceList<DeviceGroupResource>.self)]
+      ) { request, context in
+        let page = try request.page()
+        let found = try await management.deviceGroups(in: context.product(), page: page)
+        return try jsonResponse(request.list(found.map(\.resource), page))
+      },
+      Endpoint(
+        .get, Self.path, id: "DeviceGroups_Get", "Shows a device group.", tag: .deviceGroups,
+        access: .init(.readResources, in: .catalog), answers: [.ok(DeviceGroupResource.self)]
+      ) { _, context in
         try jsonResponse(await management.deviceGroup(context.deviceGroup()).resource)
-      }
-      .put { request, context in
+      },
+      Endpoint(
+        .put, Self.path, id: "DeviceGroups_CreateOrUpdate", "Makes or replaces a device group.",
+        tag: .deviceGroups, access: .init(.writeResources, in: .catalog),
+        body: .json(DeviceGroupChange.self),
+        answers: [.ok(DeviceGroupResource.self, "Replaced."), .created(DeviceGroupResource.self)]
+      ) { request, context in try await put(request, context) },
+      Endpoint(
+        .patch, Self.path, id: "DeviceGroups_Update", "Changes a device group.",
+        tag: .deviceGroups, access: .init(.writeResources, in: .catalog),
+        body: .json(DeviceGroupChange.self), answers: [.ok(DeviceGroupResource.self)]
+      ) { request, context in
         let group = try context.deviceGroup()
         try ResourceNames.checkDeviceGroup(group.name)
-        let (record, outcome) = try await management.putDeviceGroup(
-          group, request.json(DeviceGroupChange.self))
-        log(record, "device group written", context)
-        return try jsonResponse(record.resource, status: outcome.status)
-      }
-      .patch { request, context in
-        let group = try context.deviceGroup()
-        try ResourceNames.checkDeviceGroup(group.name)
+        let change = try await request.json(DeviceGroupChange.self)
         let record = try await management.patchDeviceGroup(
-          group, request.json(DeviceGroupChange.self))
+          group, ConsentRule(service: service, context: context).patch(change, of: group))
         log(record, "device group changed", context)
         return try jsonResponse(record.resource)
-      }
-      .delete { _, context in
+      },
+      Endpoint(
+        .delete, Self.path, id: "DeviceGroups_Delete", "Deletes a device group without devices.",
+        tag: .deviceGroups, access: .init(.writeResources, in: .catalog),
+        answers: EndpointAnswer.deletions, refusals: [.conflict]
+      ) { _, context in
         let group = try context.deviceGroup()
         try ResourceNames.checkDeviceGroup(group.name)
         return deletionResponse(try await management.deleteDeviceGroup(group))
-      }
-      .post("countDevices") { _, context in
+      },
+      Endpoint(
+        .post, Self.path + "/countDevices", id: "DeviceGroups_CountDevices",
+        "Counts the devices of a device group.", tag: .deviceGroups,
+        access: .init(.readResources, in: .catalog), answers: [.ok(CountDevicesAnswer.self)]
+      ) { _, context in
         let count = try await management.countDevices(in: context.deviceGroup())
         return try jsonResponse(CountDevicesAnswer(value: count))
-      }
+      },
+    ]
   }
 
-  private func log(
-    _ record: DeviceGroupRecord, _ what: String, _ context: BasicRequestContext
-  ) {
+  private func put(_ request: Request, _ context: ServiceContext) async throws -> Response {
+    let group = try context.deviceGroup()
+    try ResourceNames.checkDeviceGroup(group.name)
+    let change = try await request.json(DeviceGroupChange.self)
+    let rule = ConsentRule(service: service, context: context)
+    let record: DeviceGroupRecord
+    let outcome: WriteOutcome
+    switch try await rule.put(change, of: group) {
+    case .replace(let change):
+      (record, outcome) = try await service.management.putDeviceGroup(group, change)
+    case .keepConsent(let change):
+      (record, outcome) = (
+        try await service.management.patchDeviceGroup(group, change), .replaced
+      )
+    }
+    log(record, "device group written", context)
+    return try jsonResponse(record.resource, status: outcome.status)
+  }
+
+  private func log(_ record: DeviceGroupRecord, _ what: String, _ context: ServiceContext) {
     context.logger.notice(
       "\(what)",
       metadata: [
-        "group": "\(record.reference.path)",
+        "group": "\(record.reference.path)", "by": "\(context.principal.name)",
         "allowCrashDumpsCollection": "\(record.properties.allowCrashDumpsCollection.rawValue)",
         "regionalDataBoundary": "\(record.properties.regionalDataBoundary.rawValue)",
       ])

@@ -14,62 +14,50 @@ extension DeviceRecord {
   }
 }
 
-struct DeviceRoutes: Sendable {
+struct DeviceRoutes: EndpointGroup {
   /// The most devices that one request claims.
   static let mostClaims = 1000
+  /// The path of one device in its group.
+  static let path = DeviceGroupRoutes.path + "/devices/{device}"
 
   let service: CrashService
 
-  func add(to router: Router<BasicRequestContext>) {
+  var endpoints: [Endpoint] {
     let management = service.management
-    router.post(DeviceGroupRoutes.path.appendingPath("claimDevices")) { request, context in
-      let group = try context.deviceGroup()
-      let identifiers = try await request.json(ClaimDevicesRequest.self).deviceIdentifiers
-      guard (1...Self.mostClaims).contains(identifiers.count) else {
-        throw ServiceFailure.invalid(
-          "deviceIdentifiers names 1 to \(Self.mostClaims) devices, not \(identifiers.count).",
-          target: "deviceIdentifiers")
-      }
-      let devices = try identifiers.map(ResourceNames.device)
-      let operation = try await management.claim(devices, into: group)
-      context.logger.notice(
-        "devices claimed", metadata: ["group": "\(group.path)", "count": "\(devices.count)"])
-      // As it stands in the path: percent-encoded.
-      let path = OperationRoutes.path(subscription: context.parameters.get("subscription") ?? "")
-      // Without Retry-After clients wait 30 s between polls; the operation is done at once.
-      return Response(
-        status: .accepted,
-        headers: [.location: "\(request.origin)\(path)/\(operation)", .retryAfter: "1"])
-    }
-    router.get(DeviceGroupRoutes.path.appendingPath("devices")) { request, context in
-      let page = try request.page()
-      let found = try await management.devices(in: context.deviceGroup(), page: page)
-      return try jsonResponse(request.list(found.map(\.resource), page))
-    }
-    router.group(DeviceGroupRoutes.path.appendingPath("devices/:device"))
-      .get { _, context in
+    return [
+      Endpoint(
+        .post, DeviceGroupRoutes.path + "/claimDevices", id: "DeviceGroups_ClaimDevices",
+        "Claims devices into a group.", tag: .devices,
+        access: .init(.writeResources, in: .catalog), body: .json(ClaimDevicesRequest.self),
+        answers: [EndpointAnswer(.accepted, nil, "Begun: Location says where to ask for the end.")],
+        refusals: [.conflict]
+      ) { request, context in try await claim(request, context) },
+      Endpoint(
+        .get, DeviceGroupRoutes.path + "/devices", id: "Devices_ListByDeviceGroup",
+        "Lists the devices of a group.", tag: .devices,
+        access: .init(.readResources, in: .catalog), query: [.skip],
+        answers: [.ok(ResourceList<DeviceResource>.self)]
+      ) { request, context in
+        let page = try request.page()
+        let found = try await management.devices(in: context.deviceGroup(), page: page)
+        return try jsonResponse(request.list(found.map(\.resource), page))
+      },
+      Endpoint(
+        .get, Self.path, id: "Devices_Get", "Shows a device.", tag: .devices,
+        access: .init(.readResources, in: .catalog), answers: [.ok(DeviceResource.self)]
+      ) { _, context in
         let record = try await management.device(context.device(), in: context.deviceGroup())
         return try jsonResponse(record.resource)
-      }
-      .patch { request, context in
-        let change = try await request.json(DeviceChange.self)
-        let device = try context.device()
-        let group = try context.deviceGroup()
-        guard let id = change.properties?.deviceGroupId else {
-          return try jsonResponse(await management.device(device, in: group).resource)
-        }
-        guard let target = DeviceGroupReference(resourceID: id) else {
-          throw ServiceFailure.invalid(
-            "'\(id.prefix(300))' is not the resource id of a device group.",
-            target: "properties.deviceGroupId")
-        }
-        let record = try await management.move(device, from: group, to: target)
-        context.logger.notice(
-          "device moved",
-          metadata: ["device": "\(device.text)", "group": "\(record.group.path)"])
-        return try jsonResponse(record.resource)
-      }
-      .delete { _, context in
+      },
+      Endpoint(
+        .patch, Self.path, id: "Devices_Update", "Moves a device to another group of its catalog.",
+        tag: .devices, access: .init(.writeResources, in: .catalog),
+        body: .json(DeviceChange.self), answers: [.ok(DeviceResource.self)]
+      ) { request, context in try await change(request, context) },
+      Endpoint(
+        .delete, Self.path, id: "Devices_Delete", "Unclaims a device.", tag: .devices,
+        access: .init(.writeResources, in: .catalog), answers: EndpointAnswer.deletions
+      ) { _, context in
         let device = try context.device()
         let group = try context.deviceGroup()
         let existed = try await management.unclaim(device, from: group)
@@ -78,12 +66,52 @@ struct DeviceRoutes: Sendable {
             "device unclaimed", metadata: ["device": "\(device.text)", "group": "\(group.path)"])
         }
         return deletionResponse(existed)
-      }
+      },
+    ]
+  }
+
+  private func claim(_ request: Request, _ context: ServiceContext) async throws -> Response {
+    let group = try context.deviceGroup()
+    let identifiers = try await request.json(ClaimDevicesRequest.self).deviceIdentifiers
+    guard (1...Self.mostClaims).contains(identifiers.count) else {
+      throw ServiceFailure.invalid(
+        "deviceIdentifiers names 1 to \(Self.mostClaims) devices, not \(identifiers.count).",
+        target: "deviceIdentifiers")
+    }
+    let devices = try identifiers.map(ResourceNames.device)
+    let operation = try await service.management.claim(devices, into: group)
+    context.logger.notice(
+      "devices claimed", metadata: ["group": "\(group.path)", "count": "\(devices.count)"])
+    // As it stands in the path: percent-encoded.
+    let path = OperationRoutes.path(subscription: context.parameters.get("subscription") ?? "")
+    // Without Retry-After clients wait 30 s between polls; the operation is done at once.
+    return Response(
+      status: .accepted,
+      headers: [.location: "\(request.origin)\(path)/\(operation)", .retryAfter: "1"])
+  }
+
+  private func change(_ request: Request, _ context: ServiceContext) async throws -> Response {
+    let change = try await request.json(DeviceChange.self)
+    let device = try context.device()
+    let group = try context.deviceGroup()
+    guard let id = change.properties?.deviceGroupId else {
+      return try jsonResponse(await service.management.device(device, in: group).resource)
+    }
+    guard let target = DeviceGroupReference(resourceID: id) else {
+      throw ServiceFailure.invalid(
+        "'\(id.prefix(300))' is not the resource id of a device group.",
+        target: "properties.deviceGroupId")
+    }
+    try context.require(target.product.catalog)
+    let record = try await service.management.move(device, from: group, to: target)
+    context.logger.notice(
+      "device moved", metadata: ["device": "\(device.text)", "group": "\(record.group.path)"])
+    return try jsonResponse(record.resource)
   }
 }
 
 /// Where callers of long-running operations ask how far those are.
-struct OperationRoutes: Sendable {
+struct OperationRoutes: EndpointGroup {
   static func path(subscription: String) -> String {
     "/subscriptions/\(subscription)/providers/Microsoft.AzureSphere/locations/global"
       + "/operationStatuses"
@@ -91,21 +119,26 @@ struct OperationRoutes: Sendable {
 
   let service: CrashService
 
-  func add(to router: Router<BasicRequestContext>) {
+  var endpoints: [Endpoint] {
     let management = service.management
-    router.get(
-      """
-      subscriptions/:subscription/providers/Microsoft.AzureSphere/locations/:location\
-      /operationStatuses/:operation
-      """
-    ) { request, context in
-      let id = try context.part("operation")
-      guard try await management.operationExists(id) else {
-        throw ServiceFailure.notFound(
-          "The operation", String(id.prefix(60)), hint: "Operations are remembered for a day.")
+    return [
+      Endpoint(
+        .get,
+        """
+        /subscriptions/{subscription}/providers/Microsoft.AzureSphere/locations/{location}\
+        /operationStatuses/{operation}
+        """,
+        id: "Operations_Get", "Tells how far a long-running operation is.", tag: .operations,
+        access: .init(.readResources, in: .none), answers: [.ok(OperationStatus.self)]
+      ) { request, context in
+        let id = try context.part("operation")
+        guard try await management.operationExists(id) else {
+          throw ServiceFailure.notFound(
+            "The operation", String(id.prefix(60)), hint: "Operations are remembered for a day.")
+        }
+        return try jsonResponse(
+          OperationStatus(id: request.uri.path, name: id, status: .succeeded))
       }
-      return try jsonResponse(
-        OperationStatus(id: request.uri.path, name: id, status: .succeeded))
-    }
+    ]
   }
 }

@@ -5,34 +5,90 @@ import Hummingbird
 import NIOCore
 import ServiceAPI
 
-struct DumpRoutes: Sendable {
+struct DumpRoutes: EndpointGroup {
   let service: CrashService
 
-  func add(to router: Router<BasicRequestContext>) {
+  var endpoints: [Endpoint] {
     let dumps = service.dumps
-    router.get("martlet/v1/dumps") { request, _ in
-      let (page, next) = try await dumps.list(
-        filter(request), after: cursor(request), limit: CrashService.pageSize)
-      return try jsonResponse(
-        DumpList(
-          value: page,
-          nextLink: next.map {
-            request.link(replacing: "$skipToken", with: "\($0.receivedAt)_\($0.id)")
-          }))
+    return [
+      Endpoint(
+        .get, DumpPath.list, id: "Dumps_List", "Lists stored dumps, newest first.", tag: .dumps,
+        access: .init(.readResources, in: .handler),
+        query: [
+          EndpointParameter("catalog", .string, "The name of a catalog."),
+          EndpointParameter("product", .string, "The name of a product."),
+          EndpointParameter("deviceGroup", .string, "The name of a device group."),
+          EndpointParameter("device", .string, "A device id, 128 hex digits."), .skipToken,
+        ],
+        answers: [.ok(DumpList.self)]
+      ) { request, context in
+        let (page, next) = try await list(
+          filter(request), after: cursor(request), for: context.principal)
+        return try jsonResponse(
+          DumpList(
+            value: page,
+            nextLink: next.map {
+              request.link(replacing: "$skipToken", with: "\($0.receivedAt)_\($0.id)")
+            }))
+      },
+      Endpoint(
+        .get, DumpPath.summary("{dump}"), id: "Dumps_Get",
+        "Shows what is known of a dump without its contents.", tag: .dumps,
+        access: .init(.readResources, in: .handler), answers: [.ok(DumpSummary.self)]
+      ) { _, context in try jsonResponse(try await summary(context)) },
+      Endpoint(
+        .get, DumpPath.content("{dump}"), id: "Dumps_GetContent", "Fetches a dump.", tag: .dumps,
+        access: .init(.readDumpContents, in: .handler),
+        answers: [EndpointAnswer(.ok, .bytes, "The dump as it was on the device.")]
+      ) { _, context in
+        let id = try await summary(context).id
+        guard let content = try await dumps.holding(id: id)?.content(id) else { throw unknown(id) }
+        return Response(
+          status: .ok,
+          headers: [.contentType: "application/octet-stream", .cacheControl: "no-store"],
+          body: ResponseBody(byteBuffer: ByteBuffer(bytes: content)))
+      },
+    ]
+  }
+
+  /// The dump that the path names. Who may not see all catalogs is not told whether there is another.
+  private func summary(_ context: ServiceContext) async throws -> DumpSummary {
+    let id = try context.part("dump")
+    let summary = try await service.dumps.summary(id)
+    let catalogs = context.principal.catalogs
+    guard catalogs == .all || summary.map({ catalogs.includes(catalogNamed: $0.catalog) }) ?? false
+    else { throw ServiceFailure.dumpOutOfScope }
+    guard let summary else { throw unknown(id) }
+    return summary
+  }
+
+  /// A page of those dumps that the caller may see.
+  private func list(_ filter: DumpFilter, after cursor: DumpCursor?, for principal: Principal)
+    async throws -> (page: [DumpSummary], next: DumpCursor?)
+  {
+    let limit = CrashService.pageSize
+    guard case .only(let catalogs) = principal.catalogs else {
+      return try await service.dumps.list(filter, after: cursor, limit: limit)
     }
-    router.get("martlet/v1/dumps/:dump") { _, context in
-      let id = try context.part("dump")
-      guard let summary = try await dumps.summary(id) else { throw unknown(id) }
-      return try jsonResponse(summary)
+    if let asked = filter.catalog {
+      guard principal.catalogs.includes(catalogNamed: asked) else {
+        throw ServiceFailure.catalogOutOfScope
+      }
+      return try await service.dumps.list(filter, after: cursor, limit: limit)
     }
-    router.get("martlet/v1/dumps/:dump/content") { _, context in
-      let id = try context.part("dump")
-      guard let content = try await dumps.holding(id: id)?.content(id) else { throw unknown(id) }
-      return Response(
-        status: .ok,
-        headers: [.contentType: "application/octet-stream", .cacheControl: "no-store"],
-        body: ResponseBody(byteBuffer: ByteBuffer(bytes: content)))
+    var found: [DumpSummary] = []
+    var goesOn = false
+    for name in Set(catalogs.map { $0.name.lowercased() }) {
+      var filter = filter
+      filter.catalog = name
+      let (page, next) = try await service.dumps.list(filter, after: cursor, limit: limit)
+      found += page
+      goesOn = goesOn || next != nil
     }
+    found.sort { ($0.receivedAt, $0.id) > ($1.receivedAt, $1.id) }
+    let page = Array(found.prefix(limit))
+    guard goesOn || found.count > limit, let last = page.last else { return (page, nil) }
+    return (page, DumpCursor(receivedAt: milliseconds(last.receivedAt), id: last.id))
   }
 
   private func unknown(_ id: String) -> ServiceFailure {

@@ -9,16 +9,24 @@ import Hummingbird
 import NIOCore
 import ServiceAPI
 
-struct IngestRoutes: Sendable {
+struct IngestRoutes: EndpointGroup {
   let service: CrashService
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.put("martlet/v1/devices/:device/dumps/:key") { request, context in
-      try await ingest(request, context)
-    }
+  var endpoints: [Endpoint] {
+    [
+      Endpoint(
+        .put, "/martlet/v1/devices/{device}/dumps/{key}", id: "Bridges_PutDump",
+        "Stores a dump, durably.", tag: .bridges, access: .init(.deliverDumps, in: .device),
+        body: .bytes(upTo: DumpPrologue.largestDump),
+        answers: [
+          .ok(DumpReceipt.self, "It was stored before."),
+          .created(DumpReceipt.self, "It is stored now."),
+        ], refusals: [.conflict, .unprocessableContent]
+      ) { request, context in try await ingest(request, context) }
+    ]
   }
 
-  private func ingest(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
+  private func ingest(_ request: Request, _ context: ServiceContext) async throws -> Response {
     let device = try context.device()
     let key = try context.dumpKey()
     // Refuses before a byte of the body is read; what counts is asked again when the dump is stored.
@@ -107,7 +115,7 @@ struct IngestRoutes: Sendable {
 
   private func respond(
     _ outcome: StoreOutcome, device: DeviceID, size: Int, key: DumpKey,
-    _ context: BasicRequestContext
+    _ context: ServiceContext
   ) throws -> Response {
     switch outcome {
     case .stored(let id):

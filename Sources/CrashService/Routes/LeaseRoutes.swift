@@ -5,26 +5,33 @@ import Foundation
 import Hummingbird
 import ServiceAPI
 
-struct LeaseRoutes: Sendable {
+struct LeaseRoutes: EndpointGroup {
   let service: CrashService
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.post("martlet/v1/devices/:device/lease") { request, context in
-      let device = try context.device()
-      let asked = try await request.json(LeaseRequest.self)
-      // No lease that allows is signed once a revocation has committed.
-      let answer = try await service.management.holdingStanding(of: device) { standing in
-        try await lease(asked, standing)
+  var endpoints: [Endpoint] {
+    [
+      Endpoint(
+        .post, DevicePath.lease(device: "{device}"), id: "Bridges_Lease",
+        "Issues a lease for a device, or a signed denial.", tag: .bridges,
+        access: .init(.deliverDumps, in: .device), body: .json(LeaseRequest.self),
+        answers: [.ok(LeaseAnswer.self)], refusals: [.conflict]
+      ) { request, context in
+        let device = try context.device()
+        let asked = try await request.json(LeaseRequest.self)
+        // No lease that allows is signed once a revocation has committed.
+        let answer = try await service.management.holdingStanding(of: device) { standing in
+          try await lease(asked, standing)
+        }
+        try await service.management.countUncaptured(
+          asked.uncapturedCrashes, device: device, nonce: Array(asked.nonce))
+        context.logger.info(
+          "lease issued",
+          metadata: [
+            "device": "\(device.text)", "allowed": "\(answer.allowed)", "epoch": "\(answer.epoch)",
+          ])
+        return try jsonResponse(answer)
       }
-      try await service.management.countUncaptured(
-        asked.uncapturedCrashes, device: device, nonce: Array(asked.nonce))
-      context.logger.info(
-        "lease issued",
-        metadata: [
-          "device": "\(device.text)", "allowed": "\(answer.allowed)", "epoch": "\(answer.epoch)",
-        ])
-      return try jsonResponse(answer)
-    }
+    ]
   }
 
   private func lease(_ asked: LeaseRequest, _ standing: DeviceStanding) async throws -> LeaseAnswer

@@ -5,27 +5,34 @@ import Foundation
 import Hummingbird
 import ServiceAPI
 
-struct OfferRoutes: Sendable {
+struct OfferRoutes: EndpointGroup {
   /// The most offers in one request.
   static let mostOffers = 256
 
   let service: CrashService
 
-  func add(to router: Router<BasicRequestContext>) {
-    router.post("martlet/v1/devices/:device/offers") { request, context in
-      let device = try context.device()
-      let offers = try await request.json(OfferRequest.self).offers
-      guard offers.count <= Self.mostOffers else {
-        throw ServiceFailure.invalid(
-          "At most \(Self.mostOffers) offers go into one request, not \(offers.count).",
-          target: "offers")
+  var endpoints: [Endpoint] {
+    [
+      Endpoint(
+        .post, DevicePath.offers(device: "{device}"), id: "Bridges_Offers",
+        "Tells which dumps of a device are wanted.", tag: .bridges,
+        access: .init(.deliverDumps, in: .device), body: .json(OfferRequest.self),
+        answers: [.ok(OfferAnswer.self)]
+      ) { request, context in
+        let device = try context.device()
+        let offers = try await request.json(OfferRequest.self).offers
+        guard offers.count <= Self.mostOffers else {
+          throw ServiceFailure.invalid(
+            "At most \(Self.mostOffers) offers go into one request, not \(offers.count).",
+            target: "offers")
+        }
+        return try jsonResponse(
+          try await service.management.holdingStanding(of: device) { standing in
+            guard standing.isKnown else { throw ServiceFailure.unknownDevice(device) }
+            return OfferAnswer(verdicts: try await verdicts(offers, standing))
+          })
       }
-      return try jsonResponse(
-        try await service.management.holdingStanding(of: device) { standing in
-          guard standing.isKnown else { throw ServiceFailure.unknownDevice(device) }
-          return OfferAnswer(verdicts: try await verdicts(offers, standing))
-        })
-    }
+    ]
   }
 
   private func verdicts(_ offers: [OfferRequest.Offer], _ standing: DeviceStanding) async throws

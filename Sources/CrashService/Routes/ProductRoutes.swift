@@ -12,44 +12,70 @@ extension ProductRecord {
   }
 }
 
-struct ProductRoutes: Sendable {
+struct ProductRoutes: EndpointGroup {
   /// The path of one product.
-  static let path = CatalogRoutes.path.appendingPath("products/:product")
+  static let path = CatalogRoutes.path + "/products/{product}"
 
   let service: CrashService
 
-  func add(to router: Router<BasicRequestContext>) {
+  var endpoints: [Endpoint] {
     let management = service.management
-    router.get(CatalogRoutes.path.appendingPath("products")) { request, context in
-      let page = try request.page()
-      let found = try await management.products(in: context.catalog(), page: page)
-      return try jsonResponse(request.list(found.map(\.resource), page))
-    }
-    router.group(Self.path)
-      .get { _, context in
+    return [
+      Endpoint(
+        .get, CatalogRoutes.path + "/products", id: "Products_ListByCatalog",
+        "Lists the products of a catalog.", tag: .products,
+        access: .init(.readResources, in: .catalog), query: [.skip],
+        answers: [.ok(ResourceList<ProductResource>.self)]
+      ) { request, context in
+        let page = try request.page()
+        let found = try await management.products(in: context.catalog(), page: page)
+        return try jsonResponse(request.list(found.map(\.resource), page))
+      },
+      Endpoint(
+        .get, Self.path, id: "Products_Get", "Shows a product.", tag: .products,
+        access: .init(.readResources, in: .catalog), answers: [.ok(ProductResource.self)]
+      ) { _, context in
         try jsonResponse(await management.product(context.product()).resource)
-      }
-      .put { request, context in
+      },
+      Endpoint(
+        .put, Self.path, id: "Products_CreateOrUpdate", "Makes or replaces a product.",
+        tag: .products, access: .init(.writeResources, in: .catalog),
+        body: .json(ProductChange.self),
+        answers: [.ok(ProductResource.self, "Replaced."), .created(ProductResource.self)]
+      ) { request, context in
         let product = try context.product()
         try ResourceNames.checkProduct(product.name)
         let (record, outcome) = try await management.putProduct(
           product, request.json(ProductChange.self))
         return try jsonResponse(record.resource, status: outcome.status)
-      }
-      .patch { request, context in
+      },
+      Endpoint(
+        .patch, Self.path, id: "Products_Update", "Changes a product.", tag: .products,
+        access: .init(.writeResources, in: .catalog), body: .json(ProductChange.self),
+        answers: [.ok(ProductResource.self)]
+      ) { request, context in
         let product = try context.product()
         try ResourceNames.checkProduct(product.name)
         let record = try await management.patchProduct(product, request.json(ProductChange.self))
         return try jsonResponse(record.resource)
-      }
-      .delete { _, context in
+      },
+      Endpoint(
+        .delete, Self.path, id: "Products_Delete", "Deletes a product without devices.",
+        tag: .products, access: .init(.writeResources, in: .catalog),
+        answers: EndpointAnswer.deletions, refusals: [.conflict]
+      ) { _, context in
         let product = try context.product()
         try ResourceNames.checkProduct(product.name)
         return deletionResponse(try await management.deleteProduct(product))
-      }
-      .post("countDevices") { _, context in
+      },
+      Endpoint(
+        .post, Self.path + "/countDevices", id: "Products_CountDevices",
+        "Counts the devices of a product.", tag: .products,
+        access: .init(.readResources, in: .catalog), answers: [.ok(CountDevicesAnswer.self)]
+      ) { _, context in
         let count = try await management.countDevices(in: context.product())
         return try jsonResponse(CountDevicesAnswer(value: count))
-      }
+      },
+    ]
   }
 }

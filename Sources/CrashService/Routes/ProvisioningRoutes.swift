@@ -4,43 +4,63 @@ import HTTPTypes
 import Hummingbird
 import ServiceAPI
 
-struct ProvisioningRoutes: Sendable {
+struct ProvisioningRoutes: EndpointGroup {
   let service: CrashService
 
-  func add(to router: Router<BasicRequestContext>) {
+  var endpoints: [Endpoint] {
     let management = service.management
-    router.post("martlet/v1/provisioning") { request, _ in
-      let asked = try await request.json(ProvisioningRequest.self)
-      let scope = CatalogScope(
-        subscription: asked.subscription, resourceGroup: asked.resourceGroup)
-      return try jsonResponse(
-        try await management.provisioningOffer(
-          for: CatalogReference(scope: scope, name: asked.catalog)))
-    }
-    router.put("martlet/v1/devices/:device/identity") { request, context in
-      let device = try context.device()
-      let proof = try await request.json(DeviceIdentityProof.self)
-      let (registration, outcome) = try await management.register(device, proof)
-      if outcome == .created {
-        context.logger.notice(
-          "device registered",
-          metadata: ["device": "\(device.text)", "catalog": "\(registration.catalog)"])
-      }
-      return try jsonResponse(
-        RegisteredDevice(deviceId: device.text, catalog: registration.catalog),
-        status: outcome.status)
-    }
-    router.get("martlet/v1/devices/:device/identity") { _, context in
-      let device = try context.device()
-      guard let registration = try await management.standing(of: device).registration else {
-        throw ServiceFailure(
-          .notFound, code: "DeviceNotProvisioned",
-          message: "The device's public key is not registered. " + ServiceFailure.provision,
-          target: device.text)
-      }
-      return try jsonResponse(
-        RegisteredDevice(deviceId: device.text, catalog: registration.catalog))
-    }
+    return [
+      Endpoint(
+        .post, ProvisioningPath.offers, id: "Provisioning_Offer",
+        "Tells what a board needs to know to belong to a catalog.", tag: .bridges,
+        access: .init(.provisionDevices, in: .handler), body: .json(ProvisioningRequest.self),
+        answers: [.ok(ProvisioningOffer.self)], refusals: [.notFound]
+      ) { request, context in
+        let asked = try await request.json(ProvisioningRequest.self)
+        let scope = CatalogScope(
+          subscription: asked.subscription, resourceGroup: asked.resourceGroup)
+        let catalog = CatalogReference(scope: scope, name: asked.catalog)
+        try context.require(catalog)
+        return try jsonResponse(try await management.provisioningOffer(for: catalog))
+      },
+      // The challenge stands for the catalog: only who may provision for one is given any.
+      Endpoint(
+        .put, ProvisioningPath.identity(device: "{device}"), id: "Provisioning_Register",
+        "Registers a device's public key.", tag: .bridges,
+        access: .init(.registerIdentities, in: .none), body: .json(DeviceIdentityProof.self),
+        answers: [
+          .ok(RegisteredDevice.self, "It was registered before."),
+          .created(RegisteredDevice.self, "It is registered now."),
+        ], refusals: [.conflict, .unprocessableContent]
+      ) { request, context in
+        let device = try context.device()
+        let proof = try await request.json(DeviceIdentityProof.self)
+        let (registration, outcome) = try await management.register(device, proof)
+        if outcome == .created {
+          context.logger.notice(
+            "device registered",
+            metadata: ["device": "\(device.text)", "catalog": "\(registration.catalog)"])
+        }
+        return try jsonResponse(
+          RegisteredDevice(deviceId: device.text, catalog: registration.catalog),
+          status: outcome.status)
+      },
+      Endpoint(
+        .get, ProvisioningPath.identity(device: "{device}"), id: "Provisioning_Get",
+        "Tells whether a device's public key is registered.", tag: .bridges,
+        access: .init(.readIdentities, in: .device), answers: [.ok(RegisteredDevice.self)]
+      ) { _, context in
+        let device = try context.device()
+        guard let registration = try await management.standing(of: device).registration else {
+          throw ServiceFailure(
+            .notFound, code: "DeviceNotProvisioned",
+            message: "The device's public key is not registered. " + ServiceFailure.provision,
+            target: device.text)
+        }
+        return try jsonResponse(
+          RegisteredDevice(deviceId: device.text, catalog: registration.catalog))
+      },
+    ]
   }
 }
 

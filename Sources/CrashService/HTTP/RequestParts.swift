@@ -5,7 +5,7 @@ import Foundation
 import Hummingbird
 import ServiceAPI
 
-extension RequestContext {
+extension ServiceContext {
   /// A part of the path, percent-decoded.
   func part(_ name: String) throws -> String {
     guard let raw = parameters.get(name), let text = raw.removingPercentEncoding else {
