@@ -161,6 +161,7 @@ let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 
 let hostModules: [Target] = [
@@ -197,7 +198,10 @@ let hostModules: [Target] = [
     "martlet-service", ["CrashService", argumentParser, hummingbird, lifecycle, logging, nioCore]),
   program(
     "martlet",
-    ["DumpAnalysis", "GDBSession", "ServiceAPI", argumentParser, httpClient, nioCore, nioHTTP]),
+    [
+      "DumpAnalysis", "GDBSession", "ServiceAPI", argumentParser, httpClient, nioCore, nioHTTP,
+      yams,
+    ]),
   program("martlet-demo", ["ServiceAPI", argumentParser, nioCore, nioPosix, subprocess]),
   module(
     "MartletTestKit",
@@ -285,6 +289,7 @@ let hostDependencies: [Package.Dependency] = [
   .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
   .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+  .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
   .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),

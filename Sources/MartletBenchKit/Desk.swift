@@ -14,7 +14,7 @@ open class Desk: @unchecked Sendable {
   public let folder: TemporaryDirectory
   private let serviceProgram: URL
   private let bridgeProgram: URL
-  private let tool: URL
+  let tool: URL
   private let running = Mutex(Running())
 
   private struct Running {
@@ -139,18 +139,21 @@ open class Desk: @unchecked Sendable {
   /// Runs `martlet` and returns what it printed.
   @discardableResult
   public func martlet(_ arguments: [String], exit code: Int32 = 0) throws -> String {
-    let child = try ProcessChild(
-      tool, arguments,
-      environment: [
-        "MARTLET_SERVICE": address, "MARTLET_CATALOG": "bench", "HOME": folder.path,
-        "XDG_CONFIG_HOME": folder.path,
-      ])
+    let child = try ProcessChild(tool, arguments, environment: toolEnvironment)
     let ending = try child.waitForEnd()
     guard ending == .exit(code) else {
       throw ProcessFailure(
         .unexpected, "martlet \(arguments.joined(separator: " ")): \(ending)\n\(child.errors)")
     }
     return code == 0 ? child.output : child.errors
+  }
+
+  /// What `martlet` takes out of its environment.
+  var toolEnvironment: [String: String] {
+    [
+      "MARTLET_SERVICE": address, "MARTLET_CATALOG": "bench", "HOME": folder.path,
+      "XDG_CONFIG_HOME": folder.path,
+    ]
   }
 
   /// Makes catalog, product and device group.

@@ -28,6 +28,11 @@ public struct CatalogScope: Hashable, Sendable {
 
   /// The path that lists the catalogs.
   public var catalogsPath: String { "\(path)/catalogs" }
+
+  /// The path that lists the catalogs of every resource group of the subscription.
+  public var everyCatalogPath: String {
+    "/subscriptions/\(subscription)/providers/Microsoft.AzureSphere/catalogs"
+  }
 }
 
 /// The name of one catalog.
@@ -87,18 +92,42 @@ public struct DeviceGroupReference: Hashable, Sendable {
   /// Reads a resource id such as a device's `deviceGroupId`; `nil` when it is not a group's.
   /// Fixed words are compared without regard to case, as the Resource Manager does.
   public init?(resourceID: String) {
-    let parts = resourceID.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-    let fixed = [
-      1: "subscriptions", 3: "resourcegroups", 5: "providers", 6: "microsoft.azuresphere",
-      7: "catalogs", 9: "products", 11: "devicegroups",
-    ]
-    guard parts.count == 13, parts[0].isEmpty,
-      fixed.allSatisfy({ parts[$0.key].lowercased() == $0.value })
-    else { return nil }
-    let names = [2, 4, 8, 10, 12].map { parts[$0].removingPercentEncoding ?? parts[$0] }
-    guard names.allSatisfy({ !$0.isEmpty }) else { return nil }
-    let catalog = CatalogReference(
+    guard let names = resourceNames(in: resourceID, below: ["products", "devicegroups"]) else {
+      return nil
+    }
+    self.init(
+      product: ProductReference(catalog: CatalogReference(names), name: names[3]), name: names[4])
+  }
+}
+
+/// The names in a resource id: subscription, resource group, catalog, and one for each of `kinds`.
+/// - Parameter kinds: in lower case.
+private func resourceNames(in id: String, below kinds: [String]) -> [String]? {
+  let parts = id.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+  let fixed =
+    ["", "subscriptions", nil, "resourcegroups", nil, "providers", "microsoft.azuresphere"]
+    + (["catalogs"] + kinds).flatMap { [$0, nil] }
+  guard parts.count == fixed.count else { return nil }
+  var names: [String] = []
+  for (part, word) in zip(parts, fixed) {
+    if let word {
+      guard part.lowercased() == word else { return nil }
+    } else {
+      names.append(part.removingPercentEncoding ?? part)
+    }
+  }
+  return names.contains("") ? nil : names
+}
+
+extension CatalogReference {
+  /// Reads the resource id of a catalog; `nil` when it is not one's.
+  public init?(resourceID: String) {
+    guard let names = resourceNames(in: resourceID, below: []) else { return nil }
+    self.init(names)
+  }
+
+  fileprivate init(_ names: [String]) {
+    self.init(
       scope: CatalogScope(subscription: names[0], resourceGroup: names[1]), name: names[2])
-    self.init(product: ProductReference(catalog: catalog, name: names[3]), name: names[4])
   }
 }

@@ -8,6 +8,9 @@ import ServiceAPI
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
   case json
   case table
+  /// Cells with tabs between them, and no titles.
+  case tsv
+  case yaml
 }
 
 /// Where the service is and how its answers are shown.

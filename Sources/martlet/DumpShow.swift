@@ -45,7 +45,9 @@ struct DumpShow: AsyncParsableCommand {
     let report = DumpReport(dump: dump, elf: elf)
     switch options.output {
     case .json: try printJSON(Answer(summary: summary, report: report, backtrace: trace.value))
-    case .table:
+    case .yaml: try printYAML(Answer(summary: summary, report: report, backtrace: trace.value))
+    // A report has no rows.
+    case .table, .tsv:
       if let summary {
         write("Dump \(summary.id), \(summary.region)\n")
         write("received \(summary.receivedAt.formatted(.iso8601)) from \(summary.deviceId)\n")

@@ -22,7 +22,7 @@ struct Martlet: AsyncParsableCommand {
         martlet dump list
       """,
     subcommands: [
-      CatalogCommand.self, ProductCommand.self, DeviceGroupCommand.self, DeviceCommand.self,
-      DumpCommand.self, ConfigCommand.self,
+      CatalogCommand.self, ProductCommand.self, DeviceGroupCommand.self, DeviceGroupsCommand.self,
+      DeviceCommand.self, DumpCommand.self, ConfigCommand.self,
     ])
 }

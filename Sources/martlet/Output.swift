@@ -1,7 +1,8 @@
-// Prints answers as JSON or as tables.
+// Prints answers as JSON, YAML, tables or lines with tabs.
 
 import Foundation
 import ServiceAPI
+import Yams
 
 /// Writes to standard output.
 func write(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
@@ -15,6 +16,14 @@ func printJSON(_ value: some Encodable) throws {
   write(String(decoding: data, as: UTF8.self) + "\n")
 }
 
+/// Prints what ``printJSON(_:)`` prints, as YAML.
+func printYAML(_ value: some Encodable) throws {
+  // By way of JSON, so that dates and names are the same in both.
+  let data = try ServiceJSON.encoder().encode(value)
+  let tree = try JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)
+  write(try Yams.dump(object: tree, allowUnicode: true, sortKeys: true))
+}
+
 /// Something that a table shows: titles and, for each item, a cell under each title.
 protocol TableRow: Encodable {
   static var titles: [String] { get }
@@ -26,6 +35,8 @@ extension OutputFormat {
   func show<Item: TableRow>(_ items: [Item], none: String) throws {
     switch self {
     case .json: try printJSON(items)
+    case .yaml: try printYAML(items)
+    case .tsv: for item in items { write(line(item.cells)) }
     case .table:
       if items.isEmpty { note(none) } else { write(table(Item.titles, items.map(\.cells))) }
     }
@@ -35,6 +46,8 @@ extension OutputFormat {
   func show(_ item: some TableRow) throws {
     switch self {
     case .json: try printJSON(item)
+    case .yaml: try printYAML(item)
+    case .tsv: write(line(item.cells))
     case .table:
       let titles = type(of: item).titles
       let width = titles.map(\.count).max() ?? 0
@@ -42,6 +55,12 @@ extension OutputFormat {
         write(title.padding(toLength: width + 2, withPad: " ", startingAt: 0) + cell + "\n")
       }
     }
+  }
+
+  /// Cells with tabs between them. A tab or a line's end inside of a cell becomes a space.
+  private func line(_ cells: [String]) -> String {
+    cells.map { String($0.map { $0 == "\t" || $0.isNewline ? " " : $0 }) }
+      .joined(separator: "\t") + "\n"
   }
 
   private func table(_ titles: [String], _ rows: [[String]]) -> String {
