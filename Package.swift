@@ -244,8 +244,8 @@ let testTargets: [Target] = [
   tests(
     "CrashServiceTests",
     [
-      "CrashService", "DumpFormat", "DumpOpening", "MartletTestKit", "ServiceAPI", crypto, grdb,
-      hummingbirdTesting, logging,
+      "CrashService", "DumpFormat", "DumpOpening", "MartletTestKit", "SQLStorage", "ServiceAPI",
+      crypto, grdb, hummingbirdTesting, logging,
     ]),
   tests(
     "FirmwareTests",

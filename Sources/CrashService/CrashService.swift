@@ -4,6 +4,7 @@ import Foundation
 import Hummingbird
 import Logging
 import NIOCore
+import SQLStorage
 import ServiceAPI
 
 /// A crash service on one data folder.
@@ -16,7 +17,7 @@ public final class CrashService: Sendable {
   /// The largest page of any list.
   static let pageSize = 100
 
-  let management: any ManagementStore
+  let management: ManagementStore
   let dumps: DumpStores
   let limits: ServiceLimits
   let now: @Sendable () -> Date
@@ -37,7 +38,7 @@ public final class CrashService: Sendable {
     limits: ServiceLimits = ServiceLimits(),
     now: @escaping @Sendable () -> Date = { Date() },
     logger: Logger = Logger(label: "martlet-service")
-  ) throws {
+  ) async throws {
     do {
       try FileManager.default.createDirectory(
         at: dataFolder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -49,8 +50,9 @@ public final class CrashService: Sendable {
     }
     lock = try FolderLock(dataFolder)
     do {
-      management = try SQLiteManagementStore(
-        at: dataFolder.appendingPathComponent("martlet.sqlite"), masterKey: masterKey, now: now)
+      management = try await ManagementStore(
+        database: SQLiteDatabase(at: dataFolder.appendingPathComponent("martlet.sqlite")),
+        masterKey: masterKey, now: now)
       dumps = DumpStores(
         eu: try SQLiteDumpStore(region: .eu, in: dataFolder, masterKey: masterKey),
         usEast: try SQLiteDumpStore(region: .usEast, in: dataFolder, masterKey: masterKey),
@@ -78,8 +80,8 @@ public final class CrashService: Sendable {
   /// Closes the stores. Whatever is asked of the service afterwards fails.
   ///
   /// A process that ends need not call it: what was acknowledged is on disk.
-  public func close() throws {
-    try management.close()
+  public func close() async throws {
+    try await management.close()
     for store in dumps.all { try store.close() }
     lock.release()
   }

@@ -11,6 +11,10 @@ public enum SQLEngine: String, Sendable {
   /// The type of a column with a number.
   public var integer: SQLText { self == .sqlite ? "INTEGER" : "BIGINT" }
 
+  /// The type of a column with text that is compared and ordered by its bytes, and of which `lower` changes
+  /// A to Z alone, whatever language the database was made for.
+  public var text: SQLText { self == .sqlite ? "TEXT" : "TEXT COLLATE \"C\"" }
+
   /// What ends `CREATE TABLE (...)`: values of another type than the column's are refused.
   public var strict: SQLText { self == .sqlite ? "STRICT" : "" }
 
@@ -70,7 +74,7 @@ public protocol SQLDatabase: Sendable {
 }
 
 extension SQLDatabase {
-  public func write<Value: Sendable>(
+  @discardableResult public func write<Value: Sendable>(
     _ body: @escaping @Sendable (any SQLConnection) throws -> Value
   ) async throws -> Value {
     try await write(lock: nil, body)

@@ -13,6 +13,8 @@ public struct SQLFailure: Error, Equatable, Sendable, CustomStringConvertible {
     case constraint
     /// It is no database of ours, or not whole any more.
     case damaged
+    /// A text that was to be bound holds a NUL character, which PostgreSQL cannot keep.
+    case unstorableText
     /// A value is not of the type that was expected.
     case unexpectedValue
     /// The statement was refused. That is a mistake of the program.

@@ -27,13 +27,19 @@ public struct SQLText: Sendable {
 
   /// The statement and its values, in order.
   /// - Parameter placeholder: writes the place of the value with that number, from 1 on.
-  func rendered(placeholder: (Int) -> String) -> (text: String, values: [SQLValue]) {
+  /// - Throws: ``SQLFailure`` with `unstorableText`, on either engine.
+  func rendered(placeholder: (Int) -> String) throws(SQLFailure) -> (
+    text: String, values: [SQLValue]
+  ) {
     var text = ""
     var values: [SQLValue] = []
     for part in parts {
       switch part {
       case .text(let piece): text += piece
       case .value(let value):
+        if case .text(let bound) = value, bound.utf8.contains(0) {
+          throw SQLFailure(code: .unstorableText, message: "a text holds a NUL character")
+        }
         values.append(value)
         text += placeholder(values.count)
       }

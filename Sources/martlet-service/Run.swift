@@ -100,7 +100,7 @@ struct Run: AsyncParsableCommand {
     } else {
       logger.notice("master key found", metadata: ["place": "\(found.place)"])
     }
-    let service = try CrashService(
+    let service = try await CrashService(
       dataFolder: dataFolder, masterKey: found.key,
       limits: ServiceLimits(dumpsPerGroup: dumpsPerGroup, dumpsPerDevice: dumpsPerDevice),
       logger: logger)

@@ -5,6 +5,7 @@ import DumpFormat
 import DumpOpening
 import Foundation
 import GRDB
+import SQLStorage
 import ServiceAPI
 import Testing
 
@@ -50,12 +51,12 @@ import Testing
     try await ServiceBench.run(folder: folder) { bench in
       try await bench.setConsent(.enabled)
       _ = try await bench.upload(sampleDump())
-      let management = try #require(bench.service.management as? SQLiteManagementStore)
+      let management = bench.service.management
       let store = try #require(bench.service.dumps.usEast as? SQLiteDumpStore)
-      var secrets: [Data] = try await management.pool.read { db in
+      var secrets: [Data] = try await management.read { db in
         let claim = try management.claimKey(db).rawRepresentation
-        let signing = try CatalogKeyRow.fetchAll(db).map {
-          try management.signingKey(db, $0.id).rawRepresentation
+        let signing = try db.rows("SELECT id FROM catalogKeys").map {
+          try management.signingKey(db, $0["id"]).rawRepresentation
         }
         return [claim] + signing
       }
@@ -135,78 +136,19 @@ import Testing
     }
   }
 
-  // MARK: - From an older version
-
-  /// A data folder as the version before encryption left it: a catalog, a device and a dump.
-  ///
-  /// - Parameter killed: what a kill -9 leaves, the dump in the write-ahead log.
-  private func makeOldFolder(_ folder: TestFolder, dump: [UInt8], killed: Bool) throws {
-    try FileManager.default.createDirectory(at: folder.url, withIntermediateDirectories: true)
-    let management = try DatabasePool(path: folder.url.appending(path: "martlet.sqlite").path)
-    try SQLiteManagementStore.migrator.migrate(management, upTo: "catalogs, groups, devices")
-    try management.write { db in
-      try db.execute(
-        sql: """
-          INSERT INTO catalogs VALUES ('c', 's', 'g', 'plant', 'global', '{}', 0, 0);
-          INSERT INTO products VALUES ('p', 'c', 'DW100', '', 0, 0);
-          INSERT INTO deviceGroups VALUES ('d', 'p', 'Field Test', '', 'Retail', 'UpdateAll',
-            'Enabled', 'None', 0, 0);
-          INSERT INTO devices VALUES ('\(ServiceBench.device)', 'd', 0);
-          INSERT INTO consentEpochs VALUES ('\(ServiceBench.device)', 7);
-          """)
-    }
-    try management.close()
-    let secrets = SecretTable(masterKey: ServiceBench.masterKey, store: "us-east")
-    let store = try DatabasePool(path: folder.url.appending(path: "us-east.sqlite").path)
-    try SQLiteDumpStore.migrator(secrets).migrate(store, upTo: "crash counts")
-    try store.write { db in
-      try db.execute(
-        literal: """
-          INSERT INTO dumps (id, deviceId, bootCount, sequence, catalog, product, deviceGroup, kind,
-            fingerprint, signature, buildId, imageVersion, uptimeMicroseconds, occurrences,
-            consentEpoch, size, isTruncated, receivedAt, prologue)
-          VALUES ('us-east-old', \(ServiceBench.device), 1, 1, 'plant', 'DW100', 'Field Test',
-            'usageFault', '0102030405060708', 'AppCrash (kind=usageFault; pc=0x00001234)', '', '1',
-            '1', 1, 7, \(dump.count), 0, 1000, \(Data(dump.prefix(128))));
-          INSERT INTO contents VALUES ('us-east-old', \(Data(dump)))
-          """)
-    }
-    let files = ["us-east.sqlite", "us-east.sqlite-wal"].map { folder.url.appending(path: $0) }
-    let open = try files.map { try Data(contentsOf: $0) }
-    try store.close()
-    guard killed else { return }
-    for (file, bytes) in zip(files, open) { try bytes.write(to: file) }
-  }
-
-  @Test(arguments: [false, true])
-  func `dumps that an older version stored are encrypted at the start`(killed: Bool) async throws {
+  @Test func `a folder of a version that kept its tables otherwise is refused at the start`()
+    async throws
+  {
     let folder = TestFolder()
-    let memory = Self.marker + [UInt8](repeating: 0x5A, count: 100_000) + Self.marker
-    let dump = sampleDump(memory: memory)
-    try makeOldFolder(folder, dump: dump, killed: killed)
-    let holding = folder.url.appending(path: killed ? "us-east.sqlite-wal" : "us-east.sqlite")
-    #expect(
-      try Data(contentsOf: holding).range(of: Data(Self.marker)) != nil,
-      "the search does not find what is there")
-    try await ServiceBench.run(folder: folder, setUp: false) { bench in
-      try expectNothing(of: memory, folder)
-      let content = try await bench.get(DumpPath.content("us-east-old"))
-      #expect(Array(content.body.readableBytesView) == dump)
-      let summary = try #require(try await bench.dumps().first)
-      #expect(summary.signature == "AppCrash (kind=usageFault; pc=0x00001234)")
-      #expect(summary.receivedAt == Date(timeIntervalSince1970: 1))
-      let stored = try await bench.service.dumps.find(
-        DumpKey(bootCount: 1, sequence: 1), of: BenchDevice.even.id)
-      #expect(stored?.digest == Data(SHA256.hash(data: dump)))
-      // The catalog has keys now, and the claimed device can be provisioned for it.
-      #expect(try await bench.lease().code == "DeviceNotProvisioned")
-      #expect(try await bench.provision(ServiceBench.device).status == .created)
-      let lease = try await bench.parsedLease()
-      #expect(lease.isAllowed)
-      #expect(lease.epoch == 7)
-      let other = sampleDump(key: DumpKey(bootCount: 2, sequence: 1))
-      #expect(try await bench.upload(other).status == .created)
+    try FileManager.default.createDirectory(at: folder.url, withIntermediateDirectories: true)
+    let old = try SQLiteDatabase(at: folder.url.appending(path: "martlet.sqlite"))
+    try await old.write { try $0.script("CREATE TABLE catalogs (id TEXT NOT NULL PRIMARY KEY)") }
+    try await old.close()
+    await #expect {
+      _ = try await CrashService(dataFolder: folder.url, masterKey: ServiceBench.masterKey)
+    } throws: {
+      guard let failure = $0 as? ServiceStartFailure else { return false }
+      return failure.code == .storeDamaged && failure.message.contains("another version")
     }
-    try expectNothing(of: memory, folder)
   }
 }

@@ -116,8 +116,8 @@ import Testing
       try await bench.setConsent(.enabled)
       #expect(try await bench.upload(sampleDump()).status == .created)
     }
-    #expect {
-      _ = try CrashService(dataFolder: folder.url, masterKey: MasterKey())
+    await #expect {
+      _ = try await CrashService(dataFolder: folder.url, masterKey: MasterKey())
     } throws: {
       let failure = $0 as? ServiceStartFailure
       return failure?.code == .wrongMasterKey

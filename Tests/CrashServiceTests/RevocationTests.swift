@@ -127,7 +127,7 @@ enum Revocation: CaseIterable {
       let (ended, end) = AsyncStream.makeStream(of: Void.self)
       let order = OrderLog()
       let management = bench.service.management
-      let gate = try #require(management as? SQLiteManagementStore).gate
+      let gate = management.gate
       async let held: Void = management.holdingStanding(of: BenchDevice.even.id) { standing in
         #expect(standing.isAllowed)
         begin.finish()

@@ -81,7 +81,7 @@ struct ServiceBench: Sendable {
     logger.logLevel = .critical
     if let log { logger = Logger(label: "test") { _ in log } }
     let tokens = MemoryTokenStore()
-    let service = try CrashService(
+    let service = try await CrashService(
       dataFolder: folder.url, masterKey: masterKey, tokens: tokens, limits: limits,
       now: { clock.now }, logger: logger)
     let application = service.application(host: "localhost", port: 0)
@@ -91,7 +91,7 @@ struct ServiceBench: Sendable {
       if setUp { try await bench.setUp() }
       try await body(bench)
     }
-    try service.close()
+    try await service.close()
   }
 
   private func setUp() async throws {

@@ -78,37 +78,42 @@ import Testing
     let folder = TestFolder()
     try await ServiceBench.run(folder: folder, setUp: false) { bench in
       let store = try #require(bench.service.dumps.eu as? SQLiteDumpStore)
-      let management = try #require(bench.service.management as? SQLiteManagementStore)
-      for pool in [store.pool, management.pool] {
-        let (journal, synchronous) = try await pool.writeWithoutTransaction { db in
-          (
-            try String.fetchOne(db, sql: "PRAGMA journal_mode"),
-            try Int.fetchOne(db, sql: "PRAGMA synchronous")
-          )
-        }
-        #expect(journal == "wal")
-        #expect(synchronous == 2)
+      let (journal, synchronous) = try await store.pool.writeWithoutTransaction { db in
+        (
+          try String.fetchOne(db, sql: "PRAGMA journal_mode"),
+          try Int.fetchOne(db, sql: "PRAGMA synchronous")
+        )
       }
+      #expect(journal == "wal")
+      #expect(synchronous == 2)
+      let (mode, level) = try await bench.service.management.database.write { db in
+        (
+          try db.row("PRAGMA journal_mode")?["journal_mode"] as String?,
+          try db.row("PRAGMA synchronous")?["synchronous"] as Int?
+        )
+      }
+      #expect(mode == "wal")
+      #expect(level == 2)
     }
   }
 
   @Test func `a second service on the same folder is refused`() async throws {
     let folder = TestFolder()
     try await ServiceBench.run(folder: folder, setUp: false) { _ in
-      #expect {
-        _ = try CrashService(dataFolder: folder.url, masterKey: ServiceBench.masterKey)
+      await #expect {
+        _ = try await CrashService(dataFolder: folder.url, masterKey: ServiceBench.masterKey)
       } throws: {
         ($0 as? ServiceStartFailure)?.code == .folderInUse
       }
     }
   }
 
-  @Test func `a store that is no database is named at the start`() throws {
+  @Test func `a store that is no database is named at the start`() async throws {
     let folder = TestFolder()
     try FileManager.default.createDirectory(at: folder.url, withIntermediateDirectories: true)
     try Data(repeating: 0x5A, count: 8192).write(to: folder.url.appending(path: "eu.sqlite"))
-    #expect {
-      _ = try CrashService(dataFolder: folder.url, masterKey: ServiceBench.masterKey)
+    await #expect {
+      _ = try await CrashService(dataFolder: folder.url, masterKey: ServiceBench.masterKey)
     } throws: {
       ($0 as? ServiceStartFailure)?.code == .storeDamaged
     }

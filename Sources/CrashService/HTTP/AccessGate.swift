@@ -19,7 +19,7 @@ struct AccessGate: Sendable {
   }
 
   let login: Login
-  let management: any ManagementStore
+  let management: ManagementStore
   let now: @Sendable () -> Date
 
   /// Lets a request pass, or refuses it.

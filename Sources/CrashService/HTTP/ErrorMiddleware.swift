@@ -5,6 +5,7 @@ import GRDB
 import Hummingbird
 import Logging
 import NIOHTTP1
+import SQLStorage
 
 /// The outermost middleware: nothing leaves the service but an answer with a body that explains it.
 struct ErrorMiddleware<Context: RequestContext>: RouterMiddleware {
@@ -46,16 +47,11 @@ struct ErrorMiddleware<Context: RequestContext>: RouterMiddleware {
     case let error as any HTTPResponseError:
       return ServiceFailure(
         error.status, code: "InvalidRequest", message: "The request cannot be answered: \(error).")
+    case let error as SQLFailure:
+      return storageFailure(error, context: context)
     case let error as DatabaseError:
-      context.logger.error(
-        "storage failed",
-        metadata: [
-          "code": "\(error.extendedResultCode.rawValue)", "message": "\(error.message ?? "")",
-        ])
-      return ServiceFailure(
-        .serviceUnavailable, code: "StorageUnavailable",
-        message: "The service cannot reach its storage now. Nothing was changed; try again.",
-        retryAfter: 5)
+      return storageFailure(
+        SQLFailure(code: .unavailable, message: error.message ?? ""), context: context)
     case let error as SecretUnreadable:
       context.logger.critical("a stored secret cannot be read", metadata: ["name": "\(error.name)"])
       return ServiceFailure(
@@ -63,9 +59,38 @@ struct ErrorMiddleware<Context: RequestContext>: RouterMiddleware {
         message: "What the service stored cannot be decrypted: it was changed on the disk.")
     default:
       context.logger.error("unexpected error", metadata: ["type": "\(type(of: error))"])
-      return ServiceFailure(
-        .internalServerError, code: "InternalError",
-        message: "The service failed in a way it did not expect; its log says more.")
+      return .unexpected
     }
   }
+
+  private func storageFailure(_ error: SQLFailure, context: Context) -> ServiceFailure {
+    context.logger.error(
+      "storage failed", metadata: ["code": "\(error.code)", "message": "\(error.message)"])
+    switch error.code {
+    case .unavailable, .storageFull:
+      return ServiceFailure(
+        .serviceUnavailable, code: "StorageUnavailable",
+        message: "The service cannot reach its storage now. Nothing was changed; try again.",
+        retryAfter: 5)
+    case .busy:
+      return ServiceFailure(
+        .serviceUnavailable, code: "StorageBusy",
+        message: "The service's storage has too much to do now. Nothing was changed; try again.",
+        retryAfter: 1)
+    case .constraint:
+      return .conflict(
+        code: "ChangedMeanwhile",
+        "Somebody else changed the same at the same time. Nothing was changed; try again.")
+    case .unstorableText:
+      return .invalid("A text in the request holds a NUL character, which cannot be stored.")
+    case .damaged, .unexpectedValue, .refused:
+      return .unexpected
+    }
+  }
+}
+
+extension ServiceFailure {
+  fileprivate static let unexpected = ServiceFailure(
+    .internalServerError, code: "InternalError",
+    message: "The service failed in a way it did not expect; its log says more.")
 }

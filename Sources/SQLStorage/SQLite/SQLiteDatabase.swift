@@ -124,11 +124,11 @@ struct SQLiteConnection: SQLConnection {
   }
 
   func script(_ text: SQLText) throws(SQLFailure) {
-    try translated { try db.execute(sql: text.rendered { _ in "" }.text) }
+    try translated { try db.execute(sql: text.rendered(placeholder: { _ in "" }).text) }
   }
 
   private func prepare(_ statement: SQLText) throws -> (Statement, StatementArguments) {
-    let (text, values) = statement.rendered { _ in "?" }
+    let (text, values) = try statement.rendered { _ in "?" }
     return (
       try db.cachedStatement(sql: text), StatementArguments(values.map(\.databaseValue))
     )

@@ -1,12 +1,10 @@
-// Devices in SQLite: claiming, moving, looking.
+// Devices: claiming, moving, looking.
 
 import Foundation
-import GRDB
+import SQLStorage
 import ServiceAPI
 
-struct DeviceRow: Codable, FetchableRecord, PersistableRecord {
-  static let databaseTableName = "devices"
-
+struct DeviceRow: Sendable {
   var id: String
   var deviceGroupId: String
   var claimedAt: Int64
@@ -16,17 +14,33 @@ struct DeviceRow: Codable, FetchableRecord, PersistableRecord {
       DeviceRecord(id: $0, group: group, claimedAt: date(milliseconds: claimedAt))
     }
   }
+
+  static func find(_ db: any SQLConnection, _ device: DeviceID) throws -> DeviceRow? {
+    try db.row("SELECT * FROM devices WHERE id = \(device.text)").map(DeviceRow.init)
+  }
 }
 
-extension SQLiteManagementStore {
+extension DeviceRow {
+  init(_ row: SQLRow) throws(SQLFailure) {
+    id = try row["id"]
+    deviceGroupId = try row["deviceGroupId"]
+    claimedAt = try row["claimedAt"]
+  }
+}
+
+extension ManagementStore {
   // MARK: - Claiming and moving
 
+  /// Claims devices into a group. One that is in the group already stays as it is, one from another
+  /// group of the same catalog moves. All or none: 409 when one belongs to another catalog, or was
+  /// provisioned for another.
+  /// - Returns: the number of the operation.
   func claim(_ devices: [DeviceID], into group: DeviceGroupReference) async throws -> String {
     try await write { db, now in
       let target = try LocatedGroup.require(db, group)
       let signingKey = try CatalogKeyRow.require(db, of: target.catalog)
       for device in devices {
-        let found = try DeviceRow.fetchOne(db, key: device.text)
+        let found = try DeviceRow.find(db, device)
         if let found {
           if found.deviceGroupId == target.group.id { continue }
           let place = try LocatedGroup.find(db, groupID: found.deviceGroupId)
@@ -38,20 +52,22 @@ extension SQLiteManagementStore {
               target: device.text)
           }
         }
-        let registration = try RegistrationRow.fetchOne(db, key: device.text)
+        let registration = try RegistrationRow.find(db, device)
         guard registration?.catalogKeyId ?? signingKey.id == signingKey.id else {
           throw ServiceFailure.provisionedElsewhere(device)
         }
-        try DeviceRow(
-          id: device.text, deviceGroupId: target.group.id, claimedAt: found?.claimedAt ?? now
-        ).upsert(db)
+        try db.run(
+          """
+          INSERT INTO devices (id, deviceGroupId, claimedAt)
+          VALUES (\(device.text), \(target.group.id), \(now))
+          ON CONFLICT (id) DO UPDATE SET deviceGroupId = excluded.deviceGroupId
+          """)
         try raiseEpochs(db, of: "SELECT \(device.text) AS id")
       }
       let operation = Self.newID()
       let dayAgo = now - 86_400_000
-      try db.execute(literal: "DELETE FROM operations WHERE createdAt < \(dayAgo)")
-      try db.execute(
-        literal: "INSERT INTO operations (id, createdAt) VALUES (\(operation), \(now))")
+      try db.run("DELETE FROM operations WHERE createdAt < \(dayAgo)")
+      try db.run("INSERT INTO operations (id, createdAt) VALUES (\(operation), \(now))")
       return operation
     }
   }
@@ -61,15 +77,15 @@ extension SQLiteManagementStore {
   ) async throws -> DeviceRecord {
     try await write { db, _ in
       let source = try LocatedGroup.require(db, group)
-      var row = try require(db, device, in: source)
+      let row = try require(db, device, in: source)
       let target = try LocatedGroup.require(db, target)
       guard target.catalog.id == source.catalog.id else {
         throw ServiceFailure.invalid(
           "A device moves within its catalog only.", target: "properties.deviceGroupId")
       }
       if row.deviceGroupId != target.group.id {
-        row.deviceGroupId = target.group.id
-        try row.update(db)
+        try db.run(
+          "UPDATE devices SET deviceGroupId = \(target.group.id) WHERE id = \(device.text)")
         try raiseEpochs(db, of: "SELECT \(device.text) AS id")
       }
       return DeviceRecord(
@@ -77,20 +93,20 @@ extension SQLiteManagementStore {
     }
   }
 
+  /// Takes a device out of the catalog. False when it is not in that group.
   func unclaim(_ device: DeviceID, from group: DeviceGroupReference) async throws -> Bool {
     try await write { db, _ in
       let source = try LocatedGroup.require(db, group)
-      guard let row = try DeviceRow.fetchOne(db, key: device.text),
-        row.deviceGroupId == source.group.id
-      else { return false }
+      guard try DeviceRow.find(db, device)?.deviceGroupId == source.group.id else { return false }
       try raiseEpochs(db, of: "SELECT \(device.text) AS id")
-      return try row.delete(db)
+      return try db.run("DELETE FROM devices WHERE id = \(device.text)") > 0
     }
   }
 
+  /// Whether an operation of that number was begun in the last day.
   func operationExists(_ id: String) async throws -> Bool {
     try await read { db in
-      try SQLRequest<Int>("SELECT 1 FROM operations WHERE id = \(id)").fetchOne(db) != nil
+      try db.row("SELECT id FROM operations WHERE id = \(id)") != nil
     }
   }
 
@@ -108,27 +124,26 @@ extension SQLiteManagementStore {
   func devices(in group: DeviceGroupReference, page: Page) async throws -> [DeviceRecord] {
     try await read { db in
       let place = try LocatedGroup.require(db, group)
-      let request: SQLRequest<DeviceRow> = """
-        SELECT * FROM devices WHERE deviceGroupId = \(place.group.id) ORDER BY id \(page.sql)
-        """
-      return try request.fetchAll(db).compactMap { $0.record(in: place.reference) }
+      return try db.rows(
+        "SELECT * FROM devices WHERE deviceGroupId = \(place.group.id) ORDER BY id \(page.sql)"
+      ).compactMap { try DeviceRow($0).record(in: place.reference) }
     }
   }
 
   func devices(in catalog: CatalogReference, page: Page) async throws -> [DeviceRecord] {
     try await read { db in
       let row = try CatalogRow.require(db, catalog)
-      let request: SQLRequest<DeviceRow> = """
-        SELECT devices.* FROM devices
+      return try db.rows(
+        """
+        SELECT devices.*, deviceGroups.name AS groupName, products.name AS productName FROM devices
         JOIN deviceGroups ON deviceGroups.id = deviceGroupId
         JOIN products ON products.id = productId
         WHERE catalogId = \(row.id) ORDER BY devices.id \(page.sql)
         """
-      return try request.fetchAll(db).compactMap { device in
-        guard let place = try LocatedGroup.find(db, groupID: device.deviceGroupId) else {
-          return nil
-        }
-        return device.record(in: place.reference)
+      ).compactMap {
+        let product = ProductReference(catalog: row.reference, name: try $0["productName"])
+        return try DeviceRow($0).record(
+          in: DeviceGroupReference(product: product, name: $0["groupName"]))
       }
     }
   }
@@ -148,20 +163,21 @@ extension SQLiteManagementStore {
   func countDevices(in catalog: CatalogReference) async throws -> Int {
     try await read { db in
       let row = try CatalogRow.require(db, catalog)
-      let request: SQLRequest<Int> = """
-        SELECT count(*) FROM devices
+      return try db.value(
+        """
+        SELECT count(*) AS value FROM devices
         JOIN deviceGroups ON deviceGroups.id = deviceGroupId
         JOIN products ON products.id = productId
         WHERE catalogId = \(row.id)
-        """
-      return try request.fetchOne(db) ?? 0
+        """) ?? 0
     }
   }
 }
 
-private func require(_ db: Database, _ device: DeviceID, in place: LocatedGroup) throws -> DeviceRow
+private func require(_ db: any SQLConnection, _ device: DeviceID, in place: LocatedGroup) throws
+  -> DeviceRow
 {
-  guard let row = try DeviceRow.fetchOne(db, key: device.text),
+  guard let row = try DeviceRow.find(db, device),
     row.deviceGroupId == place.group.id
   else {
     throw ServiceFailure.notFound(

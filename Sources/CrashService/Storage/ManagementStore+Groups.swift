@@ -1,10 +1,10 @@
-// Device groups in SQLite; a change of consent or boundary raises the epoch of every device in the group.
+// Device groups; a change of consent or boundary raises the epoch of every device in the group.
 
 import Foundation
-import GRDB
+import SQLStorage
 import ServiceAPI
 
-extension SQLiteManagementStore {
+extension ManagementStore {
   func putDeviceGroup(_ group: DeviceGroupReference, _ change: DeviceGroupChange) async throws
     -> (DeviceGroupRecord, WriteOutcome)
   {
@@ -51,29 +51,33 @@ extension SQLiteManagementStore {
     try await read { db in
       let catalog = try CatalogRow.require(db, product.catalog)
       let row = try ProductRow.require(db, product.name, in: catalog)
-      let request: SQLRequest<DeviceGroupRow> = """
-        SELECT * FROM deviceGroups WHERE productId = \(row.id) AND name NOT LIKE '.%'
-        ORDER BY name \(page.sql)
+      return try db.rows(
         """
-      return try request.fetchAll(db).map { try $0.record(in: row.reference(in: catalog)) }
+        SELECT * FROM deviceGroups WHERE productId = \(row.id) AND name NOT LIKE '.%'
+        ORDER BY lower(name) \(page.sql)
+        """
+      ).map { try DeviceGroupRow($0).record(in: row.reference(in: catalog)) }
     }
   }
 
   func deviceGroups(in catalog: CatalogReference, page: Page) async throws -> [DeviceGroupRecord] {
     try await read { db in
       let row = try CatalogRow.require(db, catalog)
-      let request: SQLRequest<DeviceGroupRow> = """
-        SELECT deviceGroups.* FROM deviceGroups JOIN products ON products.id = productId
-        WHERE catalogId = \(row.id) AND deviceGroups.name NOT LIKE '.%'
-        ORDER BY products.name, deviceGroups.name \(page.sql)
+      return try db.rows(
         """
-      return try request.fetchAll(db).compactMap { group in
-        guard let product = try ProductRow.fetchOne(db, key: group.productId) else { return nil }
-        return try group.record(in: product.reference(in: row))
+        SELECT deviceGroups.*, products.name AS productName
+        FROM deviceGroups JOIN products ON products.id = productId
+        WHERE catalogId = \(row.id) AND deviceGroups.name NOT LIKE '.%'
+        ORDER BY lower(products.name), lower(deviceGroups.name) \(page.sql)
+        """
+      ).map {
+        try DeviceGroupRow($0).record(
+          in: ProductReference(catalog: row.reference, name: $0["productName"]))
       }
     }
   }
 
+  /// Refuses with 409 while devices are in it. False when there was none.
   func deleteDeviceGroup(_ group: DeviceGroupReference) async throws -> Bool {
     try await write { db, _ in
       let catalog = try CatalogRow.require(db, group.product.catalog)
@@ -87,22 +91,22 @@ extension SQLiteManagementStore {
             + "first.",
           target: row.name)
       }
-      return try row.delete(db)
+      return try db.run("DELETE FROM deviceGroups WHERE id = \(row.id)") > 0
     }
   }
 }
 
 /// Raises the epoch of each device whose id `devices` selects.
-func raiseEpochs(_ db: Database, of devices: SQL) throws {
-  try db.execute(
-    literal: """
-      INSERT INTO consentEpochs (device, epoch) SELECT id, 1 FROM (\(devices)) WHERE true
-      ON CONFLICT (device) DO UPDATE SET epoch = epoch + 1
-      """)
+func raiseEpochs(_ db: any SQLConnection, of devices: SQLText) throws {
+  try db.run(
+    """
+    INSERT INTO consentEpochs (device, epoch) SELECT id, 1 FROM (\(devices)) AS raised WHERE true
+    ON CONFLICT (device) DO UPDATE SET epoch = consentEpochs.epoch + 1
+    """)
 }
 
 private func raiseEpochsIfConsentChanged(
-  _ db: Database, from before: DeviceGroupRow, to after: DeviceGroupRow
+  _ db: any SQLConnection, from before: DeviceGroupRow, to after: DeviceGroupRow
 ) throws {
   // What was sealed for one region is not stored in another, so a new boundary is a new consent.
   guard
@@ -111,14 +115,14 @@ private func raiseEpochsIfConsentChanged(
   try raiseEpochs(db, of: "SELECT id FROM devices WHERE deviceGroupId = \(after.id)")
 }
 
-func devicesCount(_ db: Database, inGroup id: String) throws -> Int {
-  try SQLRequest<Int>("SELECT count(*) FROM devices WHERE deviceGroupId = \(id)").fetchOne(db) ?? 0
+func devicesCount(_ db: any SQLConnection, inGroup id: String) throws -> Int {
+  try db.value("SELECT count(*) AS value FROM devices WHERE deviceGroupId = \(id)") ?? 0
 }
 
-func devicesCount(_ db: Database, inProduct id: String) throws -> Int {
-  let request: SQLRequest<Int> = """
-    SELECT count(*) FROM devices JOIN deviceGroups ON deviceGroups.id = deviceGroupId
-    WHERE productId = \(id)
+func devicesCount(_ db: any SQLConnection, inProduct id: String) throws -> Int {
+  try db.value(
     """
-  return try request.fetchOne(db) ?? 0
+    SELECT count(*) AS value FROM devices JOIN deviceGroups ON deviceGroups.id = deviceGroupId
+    WHERE productId = \(id)
+    """) ?? 0
 }

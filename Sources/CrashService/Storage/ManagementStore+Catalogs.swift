@@ -1,10 +1,10 @@
-// Catalogs and products in SQLite.
+// Catalogs and products.
 
 import Foundation
-import GRDB
+import SQLStorage
 import ServiceAPI
 
-extension SQLiteManagementStore {
+extension ManagementStore {
   // MARK: - Catalogs
 
   func putCatalog(_ catalog: CatalogReference, _ change: CatalogChange) async throws
@@ -54,17 +54,23 @@ extension SQLiteManagementStore {
     try await read { try CatalogRow.require($0, catalog).record }
   }
 
+  /// - Parameter resourceGroup: `nil` lists those of every resource group.
   func catalogs(subscription: String, resourceGroup: String?, page: Page) async throws
     -> [CatalogRecord]
   {
     try await read { db in
-      var request: SQL = "SELECT * FROM catalogs WHERE subscription = \(subscription)"
-      if let resourceGroup { request += " AND resourceGroup = \(resourceGroup)" }
-      request += " ORDER BY name, resourceGroup \(page.sql)"
-      return try CatalogRow.fetchAll(db, SQLRequest(literal: request)).map { try $0.record }
+      var request: SQLText =
+        "SELECT * FROM catalogs WHERE lower(subscription) = \(subscription.asciiLowercased)"
+      if let resourceGroup {
+        request += " AND lower(resourceGroup) = \(resourceGroup.asciiLowercased)"
+      }
+      request += " ORDER BY lower(name), lower(resourceGroup) \(page.sql)"
+      return try db.rows(request).map { try CatalogRow($0).record }
     }
   }
 
+  /// Deletes everything in the catalog and unclaims its devices. Its signing key stays, so that denials
+  /// can be signed, and so that a catalog made again under that name has it. False when there was none.
   func deleteCatalog(_ catalog: CatalogReference) async throws -> Bool {
     try await write { db, _ in
       guard let row = try CatalogRow.find(db, catalog) else { return false }
@@ -76,8 +82,8 @@ extension SQLiteManagementStore {
           JOIN products ON products.id = productId WHERE catalogId = \(row.id)
           """)
       let key = try CatalogKeyRow.require(db, of: row)
-      try db.execute(literal: "DELETE FROM challenges WHERE catalogKeyId = \(key.id)")
-      return try row.delete(db)
+      try db.run("DELETE FROM challenges WHERE catalogKeyId = \(key.id)")
+      return try db.run("DELETE FROM catalogs WHERE id = \(row.id)") > 0
     }
   }
 
@@ -126,14 +132,16 @@ extension SQLiteManagementStore {
   func products(in catalog: CatalogReference, page: Page) async throws -> [ProductRecord] {
     try await read { db in
       let row = try CatalogRow.require(db, catalog)
-      let request: SQLRequest<ProductRow> = """
-        SELECT * FROM products WHERE catalogId = \(row.id) AND name NOT LIKE '.%'
-        ORDER BY name \(page.sql)
+      return try db.rows(
         """
-      return try request.fetchAll(db).map { $0.record(in: row) }
+        SELECT * FROM products WHERE catalogId = \(row.id) AND name NOT LIKE '.%'
+        ORDER BY lower(name) \(page.sql)
+        """
+      ).map { try ProductRow($0).record(in: row) }
     }
   }
 
+  /// Refuses with 409 while devices are in it. False when there was none.
   func deleteProduct(_ product: ProductReference) async throws -> Bool {
     try await write { db, _ in
       let catalog = try CatalogRow.require(db, product.catalog)
@@ -146,7 +154,7 @@ extension SQLiteManagementStore {
             + "group first.",
           target: row.name)
       }
-      return try row.delete(db)
+      return try db.run("DELETE FROM products WHERE id = \(row.id)") > 0
     }
   }
 }
