@@ -54,9 +54,10 @@ public final class CrashService: Sendable {
         database: SQLiteDatabase(at: dataFolder.appendingPathComponent("martlet.sqlite")),
         masterKey: masterKey, now: now)
       dumps = DumpStores(
-        eu: try SQLiteDumpStore(region: .eu, in: dataFolder, masterKey: masterKey),
-        usEast: try SQLiteDumpStore(region: .usEast, in: dataFolder, masterKey: masterKey),
-        usWest: try SQLiteDumpStore(region: .usWest, in: dataFolder, masterKey: masterKey))
+        eu: try await DumpStore(region: .eu, in: dataFolder, masterKey: masterKey),
+        usEast: try await DumpStore(region: .usEast, in: dataFolder, masterKey: masterKey),
+        usWest: try await DumpStore(region: .usWest, in: dataFolder, masterKey: masterKey),
+        limits: limits)
     } catch is SecretUnreadable {
       throw ServiceStartFailure(
         code: .wrongMasterKey,
@@ -82,7 +83,7 @@ public final class CrashService: Sendable {
   /// A process that ends need not call it: what was acknowledged is on disk.
   public func close() async throws {
     try await management.close()
-    for store in dumps.all { try store.close() }
+    for store in dumps.all { try await store.close() }
     lock.release()
   }
 

@@ -2,18 +2,19 @@
 
 import Foundation
 
-/// Limits on dumps of one fingerprint.
+/// Limits on dumps of one fingerprint, in the 29 days that dumps are kept.
 public struct ServiceLimits: Equatable, Sendable {
-  /// How far back dumps are counted, seconds: 29 days.
-  static let period: TimeInterval = 29 * 86_400
-
-  /// Dumps of one fingerprint that a device group has enough with, in 29 days; 0 for no limit.
+  /// Dumps of one fingerprint that a device group has enough with; 0 for no limit.
   public var dumpsPerGroup: Int
-  /// Dumps of one fingerprint that a device keeps; 0 leaves it to the device.
+  /// Dumps of one fingerprint that a device keeps, and that are taken of it; 0 leaves it to the
+  /// device.
   public var dumpsPerDevice: UInt8
+  /// Dumps of one fingerprint that a catalog has enough with; 0 for no limit.
+  public var dumpsPerFleet: Int
 
-  public init(dumpsPerGroup: Int = 10, dumpsPerDevice: UInt8 = 3) {
+  public init(dumpsPerGroup: Int = 10, dumpsPerDevice: UInt8 = 3, dumpsPerFleet: Int = 0) {
     self.dumpsPerGroup = dumpsPerGroup
     self.dumpsPerDevice = dumpsPerDevice
+    self.dumpsPerFleet = dumpsPerFleet
   }
 }

@@ -42,6 +42,8 @@ public actor Uploader {
     case done
     /// Leave the device alone for a while.
     case later(ServiceFailure)
+    /// Nothing is wrong, but what is left is not wanted before that time is over.
+    case pause(Duration)
   }
 
   /// - Parameters:
@@ -150,6 +152,10 @@ public actor Uploader {
       case .later(let failure):
         postpone(errand, failure)
         return .success(nil)
+      case .pause(let delay):
+        waits[errand] = Wait(until: clock.now + delay)
+        gate.open()
+        return .success(nil)
       case .done:
         waits[errand]?.backoff.reset()
         gate.open()
@@ -170,12 +176,13 @@ public actor Uploader {
         fingerprint: $0.fingerprint, size: $0.size, occurrences: $0.occurrences,
         consentEpoch: $0.consentEpoch, buildId: $0.buildID)
     }
-    let verdicts: [OfferAnswer.Verdict]
+    let answer: OfferAnswer
     do throws(ServiceFailure) {
-      verdicts = try await service.offer(device: device, OfferRequest(offers: offers)).verdicts
+      answer = try await service.offer(device: device, OfferRequest(offers: offers))
     } catch {
       return .later(error)
     }
+    let verdicts = answer.verdicts
     guard verdicts.count == dumps.count else {
       return .later(
         ServiceFailure(
@@ -190,6 +197,10 @@ public actor Uploader {
         sent += 1
       }
       if case .later(let failure) = try await act(on: dump, verdict) { return .later(failure) }
+    }
+    // Others send dumps of the same kinds now: whether these are wanted is known when they have.
+    if verdicts.allSatisfy({ $0 == .later }) {
+      return .pause(.seconds(min(max(answer.retryAfterSeconds ?? 30, 1), 600)))
     }
     return .done
   }
@@ -211,6 +222,8 @@ public actor Uploader {
       }
     case .refused:
       try await purge(dump, "the service has no consent for it")
+    case .later:
+      break
     }
     return .done
   }

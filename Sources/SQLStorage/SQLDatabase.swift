@@ -33,11 +33,21 @@ public protocol SQLConnection {
   /// - Returns: how many rows it changed.
   @discardableResult func run(_ statement: SQLText) throws(SQLFailure) -> Int
 
+  /// Runs several statements that answer no rows, in one round trip where the engine can.
+  /// - Returns: how many rows each changed.
+  func runAll(_ statements: [SQLText]) throws(SQLFailure) -> [Int]
+
   /// Runs several statements, separated by semicolons; no value can be bound.
   func script(_ text: SQLText) throws(SQLFailure)
 }
 
 extension SQLConnection {
+  public func runAll(_ statements: [SQLText]) throws(SQLFailure) -> [Int] {
+    var changed: [Int] = []
+    for statement in statements { changed.append(try run(statement)) }
+    return changed
+  }
+
   /// The first row of an answer, if there is one.
   public func row(_ statement: SQLText) throws(SQLFailure) -> SQLRow? { try rows(statement).first }
 
@@ -68,6 +78,9 @@ public protocol SQLDatabase: Sendable {
   func write<Value: Sendable>(
     lock: String?, _ body: @escaping @Sendable (any SQLConnection) throws -> Value
   ) async throws -> Value
+
+  /// Leaves nothing of rows that were deleted from a table, as far as the engine's files go.
+  func eraseDeleted(_ table: String) async throws
 
   /// Closes every connection. What is asked afterwards fails.
   func close() async throws

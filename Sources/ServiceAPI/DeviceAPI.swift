@@ -107,11 +107,19 @@ public struct OfferAnswer: Codable, Equatable, Sendable {
     case skip
     /// There is no consent for it: purge it.
     case refused
+    /// Another device is sending one of its kind: keep it, and offer it again when
+    /// ``OfferAnswer/retryAfterSeconds`` are over.
+    case later
   }
 
   public var verdicts: [Verdict]
+  /// Present when a verdict is ``Verdict/later``.
+  public var retryAfterSeconds: Int?
 
-  public init(verdicts: [Verdict]) { self.verdicts = verdicts }
+  public init(verdicts: [Verdict], retryAfterSeconds: Int? = nil) {
+    self.verdicts = verdicts
+    self.retryAfterSeconds = retryAfterSeconds
+  }
 }
 
 /// Says that a dump is stored durably.

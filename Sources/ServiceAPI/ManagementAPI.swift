@@ -69,6 +69,8 @@ public struct DeviceGroupProperties: Codable, Equatable, Sendable {
   public var allowCrashDumpsCollection: CrashDumpsCollection
   public var regionalDataBoundary: RegionalDataBoundary
   public var hasDeployment: Bool
+  /// For how many days dumps of the group are kept, 1 to 29. Not of the Resource Manager's dialect.
+  public var crashDumpRetentionDays: Int
   public var provisioningState: ProvisioningState
 
   /// What a group has when nobody said otherwise: consent off, no boundary.
@@ -77,7 +79,7 @@ public struct DeviceGroupProperties: Codable, Equatable, Sendable {
     updatePolicy: UpdatePolicy = .updateAll,
     allowCrashDumpsCollection: CrashDumpsCollection = .disabled,
     regionalDataBoundary: RegionalDataBoundary = .unbounded, hasDeployment: Bool = false,
-    provisioningState: ProvisioningState = .succeeded
+    crashDumpRetentionDays: Int = 29, provisioningState: ProvisioningState = .succeeded
   ) {
     self.description = description
     self.osFeedType = osFeedType
@@ -85,6 +87,7 @@ public struct DeviceGroupProperties: Codable, Equatable, Sendable {
     self.allowCrashDumpsCollection = allowCrashDumpsCollection
     self.regionalDataBoundary = regionalDataBoundary
     self.hasDeployment = hasDeployment
+    self.crashDumpRetentionDays = crashDumpRetentionDays
     self.provisioningState = provisioningState
   }
 }
@@ -156,17 +159,21 @@ public struct DeviceGroupChange: Codable, Equatable, Sendable {
     public var updatePolicy: UpdatePolicy?
     public var allowCrashDumpsCollection: CrashDumpsCollection?
     public var regionalDataBoundary: RegionalDataBoundary?
+    /// 1 to 29 days. It stays as it is in a PUT as well: whoever does not know of it must not
+    /// lengthen it.
+    public var crashDumpRetentionDays: Int?
 
     public init(
       description: String? = nil, osFeedType: OSFeedType? = nil, updatePolicy: UpdatePolicy? = nil,
       allowCrashDumpsCollection: CrashDumpsCollection? = nil,
-      regionalDataBoundary: RegionalDataBoundary? = nil
+      regionalDataBoundary: RegionalDataBoundary? = nil, crashDumpRetentionDays: Int? = nil
     ) {
       self.description = description
       self.osFeedType = osFeedType
       self.updatePolicy = updatePolicy
       self.allowCrashDumpsCollection = allowCrashDumpsCollection
       self.regionalDataBoundary = regionalDataBoundary
+      self.crashDumpRetentionDays = crashDumpRetentionDays
     }
   }
 

@@ -40,8 +40,7 @@ import Testing
       Data(Self.marker), Data(repeating: 0x5A, count: 16), Data("pc=0x".utf8),
       Data("AppCrash".utf8),
     ]
-    for file in try FileManager.default.contentsOfDirectory(atPath: folder.url.path) {
-      let bytes = try Data(contentsOf: folder.url.appending(path: file))
+    for (file, bytes) in try folder.files() {
       for part in searched { #expect(bytes.range(of: part) == nil, "in \(file)") }
     }
   }
@@ -52,7 +51,7 @@ import Testing
       try await bench.setConsent(.enabled)
       _ = try await bench.upload(sampleDump())
       let management = bench.service.management
-      let store = try #require(bench.service.dumps.usEast as? SQLiteDumpStore)
+      let store = bench.service.dumps.usEast
       var secrets: [Data] = try await management.read { db in
         let claim = try management.claimKey(db).rawRepresentation
         let signing = try db.rows("SELECT id FROM catalogKeys").map {
@@ -61,41 +60,30 @@ import Testing
         return [claim] + signing
       }
       secrets.append(try await store.sealingKey(at: bench.clock.now).privateKey.rawRepresentation)
-      secrets.append(
-        try #require(
-          try await store.pool.read { try store.secrets.secret($0, DumpVault.secretName) }))
+      let slot = RetentionSlot(
+        group: try #require(
+          try await bench.service.management.standing(of: BenchDevice.even.id).placement?.groupID),
+        time: milliseconds(bench.clock.now))
+      let key = try #require(try await store.keys.keys(of: [slot])[slot])
+      secrets.append(key.withUnsafeBytes { Data($0) })
       #expect(secrets.count == 4)
       secrets.append(try #require(Data(base64Encoded: ServiceBench.masterKey.base64)))
-      for file in try FileManager.default.contentsOfDirectory(atPath: folder.url.path) {
-        let bytes = try Data(contentsOf: folder.url.appending(path: file))
+      for (file, bytes) in try folder.files() {
         for secret in secrets { #expect(bytes.range(of: secret) == nil, "in \(file)") }
       }
     }
   }
 
-  @Test func `each dump has a key of its own that opens it alone`() throws {
-    let vault = DumpVault(secret: DumpVault.newSecret())
+  @Test func `what is encrypted opens with its own key, as its own part of its own dump`() throws {
+    let vault = DumpVault(key: SymmetricKey(size: .bits256))
     let content = Data(Self.marker)
-    let first = try vault.seal(content: content, signature: "s", id: "eu-1")
-    let second = try vault.seal(content: content, signature: "s", id: "eu-2")
-    #expect(first.content != second.content)
-    #expect(
-      try vault.content(first.content, wrappedKey: first.wrappedKey, id: "eu-1") == content)
-    #expect(
-      try vault.signature(first.signature, wrappedKey: first.wrappedKey, id: "eu-1") == "s")
-    let other = DumpVault(secret: DumpVault.newSecret())
-    #expect(throws: SecretUnreadable.self) {
-      try other.content(first.content, wrappedKey: first.wrappedKey, id: "eu-1")
-    }
-    #expect(throws: SecretUnreadable.self) {
-      try vault.content(first.content, wrappedKey: second.wrappedKey, id: "eu-1")
-    }
-    #expect(throws: SecretUnreadable.self) {
-      try vault.content(first.content, wrappedKey: first.wrappedKey, id: "eu-2")
-    }
-    #expect(throws: SecretUnreadable.self) {
-      try vault.signature(first.content, wrappedKey: first.wrappedKey, id: "eu-1")
-    }
+    let sealed = try vault.seal(content, .content, id: "eu-1")
+    #expect(try vault.seal(content, .content, id: "eu-1") != sealed)
+    #expect(try vault.open(sealed, .content, id: "eu-1") == content)
+    let other = DumpVault(key: SymmetricKey(size: .bits256))
+    #expect(throws: SecretUnreadable.self) { try other.open(sealed, .content, id: "eu-1") }
+    #expect(throws: SecretUnreadable.self) { try vault.open(sealed, .content, id: "eu-2") }
+    #expect(throws: SecretUnreadable.self) { try vault.open(sealed, .signature, id: "eu-1") }
   }
 
   @Test func `a secret is read in its own store, under its own name and key alone`() throws {
@@ -125,10 +113,8 @@ import Testing
     try await ServiceBench.run(folder: folder) { bench in
       try await bench.setConsent(.enabled)
       let id = try await bench.upload(sampleDump()).decoded(DumpReceipt.self).id
-      let store = try #require(bench.service.dumps.usEast as? SQLiteDumpStore)
-      try await store.pool.write { db in
-        try db.execute(
-          sql: "UPDATE sealedContents SET content = zeroblob(length(content))")
+      try await bench.service.dumps.usEast.database.write { db in
+        _ = try db.run("UPDATE contents SET content = zeroblob(length(content))")
       }
       let answer = try await bench.get(DumpPath.content(id))
       #expect(answer.status == .internalServerError)

@@ -26,6 +26,15 @@ final class TestFolder: Sendable {
     .appending(path: "martlet-service-\(UUID().uuidString)")
 
   deinit { try? FileManager.default.removeItem(at: url) }
+
+  /// Every file below the folder, by its path there, with what is in it.
+  func files() throws -> [(path: String, content: Data)] {
+    try FileManager.default.subpathsOfDirectory(atPath: url.path).compactMap { path in
+      let file = url.appending(path: path)
+      let isFile = try file.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile ?? false
+      return isFile ? (path, try Data(contentsOf: file)) : nil
+    }
+  }
 }
 
 /// What a request got.

@@ -77,23 +77,17 @@ import Testing
   @Test func `a commit waits for the disk`() async throws {
     let folder = TestFolder()
     try await ServiceBench.run(folder: folder, setUp: false) { bench in
-      let store = try #require(bench.service.dumps.eu as? SQLiteDumpStore)
-      let (journal, synchronous) = try await store.pool.writeWithoutTransaction { db in
-        (
-          try String.fetchOne(db, sql: "PRAGMA journal_mode"),
-          try Int.fetchOne(db, sql: "PRAGMA synchronous")
-        )
+      let dumps = bench.service.dumps.eu.database
+      for database in [dumps, bench.service.management.database] {
+        let (mode, level) = try await database.write { db in
+          (
+            try db.row("PRAGMA journal_mode")?["journal_mode"] as String?,
+            try db.row("PRAGMA synchronous")?["synchronous"] as Int?
+          )
+        }
+        #expect(mode == "wal")
+        #expect(level == 2)
       }
-      #expect(journal == "wal")
-      #expect(synchronous == 2)
-      let (mode, level) = try await bench.service.management.database.write { db in
-        (
-          try db.row("PRAGMA journal_mode")?["journal_mode"] as String?,
-          try db.row("PRAGMA synchronous")?["synchronous"] as Int?
-        )
-      }
-      #expect(mode == "wal")
-      #expect(level == 2)
     }
   }
 
@@ -122,10 +116,7 @@ import Testing
   /// The dump stores whose files name a device, whose id is not secret; a write-ahead log counts as its
   /// store. Open stores have their newest pages there, so all files are searched.
   private func storesHolding(_ device: String, _ folder: TestFolder) throws -> Set<String> {
-    let files = try FileManager.default.contentsOfDirectory(atPath: folder.url.path)
-    let holding = try files.filter {
-      try Data(contentsOf: folder.url.appending(path: $0)).range(of: Data(device.utf8)) != nil
-    }
-    return Set(holding.map { $0.replacing("-wal", with: "") }).subtracting(["martlet.sqlite"])
+    let holding = try folder.files().filter { $0.content.range(of: Data(device.utf8)) != nil }
+    return Set(holding.map { $0.path.replacing("-wal", with: "") }).subtracting(["martlet.sqlite"])
   }
 }

@@ -29,9 +29,12 @@ private let build = "0102030405060708090a0b0c0d0e0f1011121314"
       try await fill(bench, 2)
       let epoch = try await bench.epoch()
       let offers = (UInt32(2)...5).map { bench.offer(bootCount: $0, epoch: epoch) }
-      // One place is left, whoever of the rest takes it.
-      #expect(try await bench.verdicts(offers) == [.stored, .send, .skip, .skip])
-      #expect(try await bench.verdicts(offers) == [.stored, .send, .skip, .skip])
+      // One place is left, and the first has it.
+      #expect(try await bench.verdicts(offers) == [.stored, .send, .later, .later])
+      #expect(try await bench.verdicts(offers) == [.stored, .send, .later, .later])
+      try await fill(bench, 1, from: 3)
+      #expect(try await bench.verdicts(offers) == [.stored, .stored, .skip, .skip])
+      #expect(try await bench.verdicts(offers) == [.stored, .stored, .skip, .skip])
       let other = bench.offer(bootCount: 9, epoch: epoch, fingerprint: "00000000000000FF")
       #expect(try await bench.verdicts([other]) == [.send])
       _ = try await bench.send(
@@ -81,13 +84,15 @@ private let build = "0102030405060708090a0b0c0d0e0f1011121314"
       #expect(try await bench.verdicts([offer]) == [.skip])
       #expect(try await bench.parsedLease(buildID: build).knownFingerprints == [0x0506_0708])
       bench.clock.advance(seconds: 1)
+      try await bench.service.deleteOverdue()
       #expect(try await bench.verdicts([offer]) == [.send])
       #expect(try await bench.parsedLease(buildID: build).knownFingerprints == [])
     }
   }
 
   @Test func `without a limit everything is taken`() async throws {
-    try await ServiceBench.run(limits: ServiceLimits(dumpsPerGroup: 0)) { bench in
+    try await ServiceBench.run(limits: ServiceLimits(dumpsPerGroup: 0, dumpsPerDevice: 0)) {
+      bench in
       try await bench.setConsent(.enabled)
       try await fill(bench, 12)
       let epoch = try await bench.epoch()

@@ -52,18 +52,24 @@ struct ConsentRule: Sendable {
     if boundary ?? current.regionalDataBoundary != current.regionalDataBoundary {
       throw ServiceFailure.consentNotPermitted("regionalDataBoundary")
     }
+    let days = change.properties?.crashDumpRetentionDays
+    if days ?? current.crashDumpRetentionDays != current.crashDumpRetentionDays {
+      throw ServiceFailure.consentNotPermitted("crashDumpRetentionDays")
+    }
   }
 }
 
 extension DeviceGroupChange {
   fileprivate var namesConsent: Bool {
     properties?.allowCrashDumpsCollection != nil || properties?.regionalDataBoundary != nil
+      || properties?.crashDumpRetentionDays != nil
   }
 
   fileprivate var withoutConsent: DeviceGroupChange {
     var change = self
     change.properties?.allowCrashDumpsCollection = nil
     change.properties?.regionalDataBoundary = nil
+    change.properties?.crashDumpRetentionDays = nil
     return change
   }
 

@@ -1,5 +1,6 @@
 // The secrets of one database, each encrypted under the master key.
 
+import Crypto
 import Foundation
 import SQLStorage
 
@@ -18,6 +19,12 @@ struct SecretTable: Sendable {
         wrapped \(db.engine.blob) NOT NULL
       ) \(db.engine.strict)
       """)
+  }
+
+  /// Makes sure that the database belongs to the master key, from the first call on.
+  /// - Throws: ``SecretUnreadable`` when it belongs to another.
+  func claim(_ db: any SQLConnection) throws {
+    _ = try secret(db, "master") { SymmetricKey(size: .bits128).withUnsafeBytes { Data($0) } }
   }
 
   /// The secret of that name; `nil` when there is none.

@@ -22,8 +22,9 @@ struct DumpRoutes: EndpointGroup {
         ],
         answers: [.ok(DumpList.self)]
       ) { request, context in
-        let (page, next) = try await list(
-          filter(request), after: cursor(request), for: context.principal)
+        let filter = try await filter(request, for: context.principal)
+        let (page, next) = try await dumps.list(
+          filter, after: cursor(request), limit: CrashService.pageSize, now: service.now())
         return try jsonResponse(
           DumpList(
             value: page,
@@ -42,7 +43,9 @@ struct DumpRoutes: EndpointGroup {
         answers: [EndpointAnswer(.ok, .bytes, "The dump as it was on the device.")]
       ) { _, context in
         let id = try await summary(context).id
-        guard let content = try await dumps.holding(id: id)?.content(id) else { throw unknown(id) }
+        guard let content = try await dumps.content(id, now: service.now()) else {
+          throw unknown(id)
+        }
         return Response(
           status: .ok,
           headers: [.contentType: "application/octet-stream", .cacheControl: "no-store"],
@@ -54,41 +57,10 @@ struct DumpRoutes: EndpointGroup {
   /// The dump that the path names. Who may not see all catalogs is not told whether there is another.
   private func summary(_ context: ServiceContext) async throws -> DumpSummary {
     let id = try context.part("dump")
-    let summary = try await service.dumps.summary(id)
-    let catalogs = context.principal.catalogs
-    guard catalogs == .all || summary.map({ catalogs.includes(catalogNamed: $0.catalog) }) ?? false
-    else { throw ServiceFailure.dumpOutOfScope }
-    guard let summary else { throw unknown(id) }
-    return summary
-  }
-
-  /// A page of those dumps that the caller may see.
-  private func list(_ filter: DumpFilter, after cursor: DumpCursor?, for principal: Principal)
-    async throws -> (page: [DumpSummary], next: DumpCursor?)
-  {
-    let limit = CrashService.pageSize
-    guard case .only(let catalogs) = principal.catalogs else {
-      return try await service.dumps.list(filter, after: cursor, limit: limit)
-    }
-    if let asked = filter.catalog {
-      guard principal.catalogs.includes(catalogNamed: asked) else {
-        throw ServiceFailure.catalogOutOfScope
-      }
-      return try await service.dumps.list(filter, after: cursor, limit: limit)
-    }
-    var found: [DumpSummary] = []
-    var goesOn = false
-    for name in Set(catalogs.map { $0.name.lowercased() }) {
-      var filter = filter
-      filter.catalog = name
-      let (page, next) = try await service.dumps.list(filter, after: cursor, limit: limit)
-      found += page
-      goesOn = goesOn || next != nil
-    }
-    found.sort { ($0.receivedAt, $0.id) > ($1.receivedAt, $1.id) }
-    let page = Array(found.prefix(limit))
-    guard goesOn || found.count > limit, let last = page.last else { return (page, nil) }
-    return (page, DumpCursor(receivedAt: milliseconds(last.receivedAt), id: last.id))
+    let catalogs = try await service.management.catalogIDs(in: context.principal.catalogs)
+    let found = try await service.dumps.summary(id, in: catalogs, now: service.now())
+    if let found { return found }
+    throw catalogs == nil ? unknown(id) : ServiceFailure.dumpOutOfScope
   }
 
   private func unknown(_ id: String) -> ServiceFailure {
@@ -98,13 +70,27 @@ struct DumpRoutes: EndpointGroup {
       target: String(id.prefix(80)))
   }
 
-  private func filter(_ request: Request) throws -> DumpFilter {
+  /// What the query and the caller's grant narrow the list to; a name that nothing has leaves nothing.
+  private func filter(_ request: Request, for principal: Principal) async throws -> DumpFilter {
     let query = request.uri.queryParameters
     var filter = DumpFilter()
-    filter.catalog = query["catalog"].map(String.init)
-    filter.product = query["product"].map(String.init)
-    filter.deviceGroup = query["deviceGroup"].map(String.init)
     filter.device = try query["device"].map { try ResourceNames.device(String($0)) }
+    let names = ResourceFilter(
+      catalog: query["catalog"].map(String.init), product: query["product"].map(String.init),
+      deviceGroup: query["deviceGroup"].map(String.init))
+    if let asked = names.catalog, !principal.catalogs.includes(catalogNamed: asked) {
+      throw ServiceFailure.catalogOutOfScope
+    }
+    let management = service.management
+    filter.catalogs = try await management.catalogIDs(in: principal.catalogs)
+    if names.deviceGroup != nil {
+      filter.groups = try await management.ids(of: names)
+    } else if names.product != nil {
+      filter.products = try await management.ids(of: names)
+    } else if names.catalog != nil {
+      let named = try await management.ids(of: names)
+      filter.catalogs = filter.catalogs?.intersection(named) ?? named
+    }
     return filter
   }
 

@@ -36,18 +36,26 @@ struct IngestRoutes: EndpointGroup {
     let received = Array(buffer.readableBytesView)
     let sealed = try whole(received, key: key)
     let digest = Data(SHA256.hash(data: received))
-    let outcome: StoreOutcome
-    if let stored = try await service.dumps.find(key, of: device), stored.digest == digest {
-      // Its key may be gone by now.
-      outcome = try await service.management.holdingStanding(of: device) { standing in
+    let outcome = try await settle(sealed, digest: digest, standing)
+    return try respond(outcome, device: device, size: received.count, key: key, context)
+  }
+
+  private func settle(_ sealed: SealedDump, digest: Data, _ standing: DeviceStanding) async throws
+    -> StoreOutcome
+  {
+    let opened: OpenedDump
+    do {
+      opened = try await open(sealed, standing)
+    } catch let failure as ServiceFailure where failure == .sealingKeyUnknown {
+      // The key may be gone since the dump was stored.
+      let stored = try await service.dumps.find(sealed.header.key, of: standing.device)
+      guard let stored, stored.digest == digest else { throw failure }
+      return try await service.management.holdingStanding(of: standing.device) { standing in
         _ = try consenting(standing, to: sealed)
         return .present(id: stored.id)
       }
-    } else {
-      outcome = try await store(
-        try await open(sealed, standing), digest: digest, sealed: sealed, device: device)
     }
-    return try respond(outcome, device: device, size: received.count, key: key, context)
+    return try await store(opened, digest: digest, sealed: sealed, device: standing.device)
   }
 
   /// Checks a whole dump and that it is the one that the path names.
@@ -107,9 +115,8 @@ struct IngestRoutes: EndpointGroup {
       let placement = try consenting(standing, to: sealed)
       return try await dumps.insert(
         IncomingDump(
-          device: device, group: placement.group, groupID: placement.groupID, prologue: prologue,
-          signature: signature, content: opened.bytes, digest: digest, receivedAt: receivedAt),
-        in: placement.region)
+          placement: placement, prologue: prologue, signature: signature, content: opened.bytes,
+          digest: digest, receivedAt: receivedAt))
     }
   }
 

@@ -66,17 +66,17 @@ struct LeaseRoutes: EndpointGroup {
     return LeaseBytes.Grant(
       dumpsPerFingerprint: service.limits.dumpsPerDevice, sealingKeyID: key.id,
       sealingKey: key.privateKey.publicKey.rawRepresentation,
-      knownFingerprints: try await knownFingerprints(placement, buildID: buildID, now: now))
+      knownFingerprints: try await knownFingerprints(placement, buildID: buildID))
   }
 
   /// Fingerprints of the image of which the group has enough, those with the most dumps first.
-  private func knownFingerprints(_ placement: Placement, buildID: String, now: Date) async throws
+  private func knownFingerprints(_ placement: Placement, buildID: String) async throws
     -> [UInt32]
   {
     let limit = service.limits.dumpsPerGroup
     guard limit > 0 else { return [] }
     let stored = try await service.dumps.stored(
-      inGroup: placement.groupID, since: now - ServiceLimits.period, buildID: buildID)
+      inGroup: placement.groupID, buildID: buildID)
     let enough = stored.filter { $0.value >= limit }
       .sorted { ($1.value, $0.key) < ($0.value, $1.key) }
     return enough.prefix(Lease.mostKnown).compactMap {

@@ -29,7 +29,10 @@ struct OfferRoutes: EndpointGroup {
         return try jsonResponse(
           try await service.management.holdingStanding(of: device) { standing in
             guard standing.isKnown else { throw ServiceFailure.unknownDevice(device) }
-            return OfferAnswer(verdicts: try await verdicts(offers, standing))
+            let verdicts = try await verdicts(offers, standing)
+            return OfferAnswer(
+              verdicts: verdicts,
+              retryAfterSeconds: verdicts.contains(.later) ? Promises.seconds : nil)
           })
       }
     ]
@@ -41,32 +44,16 @@ struct OfferRoutes: EndpointGroup {
     guard let placement = standing.placement, standing.isAllowed else {
       return offers.map { _ in .refused }
     }
-    let now = service.now()
-    let limit = service.limits.dumpsPerGroup
-    var counts =
-      limit > 0
-      ? try await service.dumps.stored(
-        inGroup: placement.groupID, since: now - ServiceLimits.period) : [:]
-    var skipped: [SkippedDump] = []
-    var verdicts: [OfferAnswer.Verdict] = []
-    for offer in offers {
-      let key = DumpKey(bootCount: offer.bootCount, sequence: offer.sequence)
-      let fingerprint = offer.fingerprint.lowercased()
-      if offer.consentEpoch != standing.epoch {
-        verdicts.append(.refused)
-      } else if try await service.dumps.find(key, of: standing.device) != nil {
-        verdicts.append(.stored)
-      } else if limit > 0, counts[fingerprint, default: 0] >= limit {
-        verdicts.append(.skip)
-        skipped.append(
-          SkippedDump(device: standing.device, key: key, fingerprint: fingerprint))
-      } else {
-        verdicts.append(.send)
-        // What is sent for this answer counts for the offers behind it.
-        counts[fingerprint, default: 0] += 1
-      }
+    let isCurrent = offers.map { $0.consentEpoch == standing.epoch }
+    let current = zip(offers, isCurrent).filter(\.1).map { offer, _ in
+      OfferedDump(
+        placement: placement, key: DumpKey(bootCount: offer.bootCount, sequence: offer.sequence),
+        fingerprint: offer.fingerprint.lowercased())
     }
-    try await service.dumps[placement.region].keep(skipped, at: now)
-    return verdicts
+    var judged = try await service.dumps.desk(of: placement.boundary)
+      .judge(current, now: milliseconds(service.now()))[...]
+    return isCurrent.map { isCurrent in
+      isCurrent ? judged.popFirst() ?? .later : .refused
+    }
   }
 }

@@ -12,6 +12,8 @@ struct DeviceGroupRow: Sendable {
   var updatePolicy: String
   var allowCrashDumpsCollection: String
   var regionalDataBoundary: String
+  /// Days.
+  var retention: Int
   var createdAt: Int64
   var modifiedAt: Int64
 
@@ -26,6 +28,7 @@ struct DeviceGroupRow: Sendable {
     updatePolicy = properties.updatePolicy.rawValue
     allowCrashDumpsCollection = properties.allowCrashDumpsCollection.rawValue
     regionalDataBoundary = properties.regionalDataBoundary.rawValue
+    retention = properties.crashDumpRetentionDays
     self.createdAt = createdAt
     modifiedAt = createdAt
   }
@@ -43,7 +46,8 @@ struct DeviceGroupRow: Sendable {
     else { return nil }
     return DeviceGroupProperties(
       description: description, osFeedType: feed, updatePolicy: policy,
-      allowCrashDumpsCollection: consent, regionalDataBoundary: boundary)
+      allowCrashDumpsCollection: consent, regionalDataBoundary: boundary,
+      crashDumpRetentionDays: retention)
   }
 
   func record(in product: ProductReference) throws -> DeviceGroupRecord {
@@ -60,6 +64,7 @@ struct DeviceGroupRow: Sendable {
     if let value = change?.updatePolicy { updatePolicy = value.rawValue }
     if let value = change?.allowCrashDumpsCollection { allowCrashDumpsCollection = value.rawValue }
     if let value = change?.regionalDataBoundary { regionalDataBoundary = value.rawValue }
+    if let value = change?.crashDumpRetentionDays { retention = value }
     modifiedAt = now
   }
 
@@ -82,9 +87,10 @@ struct DeviceGroupRow: Sendable {
     try db.run(
       """
       INSERT INTO deviceGroups (id, productId, name, description, osFeedType, updatePolicy,
-        allowCrashDumpsCollection, regionalDataBoundary, createdAt, modifiedAt)
+        allowCrashDumpsCollection, regionalDataBoundary, retention, createdAt, modifiedAt)
       VALUES (\(id), \(productId), \(name), \(description), \(osFeedType), \(updatePolicy),
-        \(allowCrashDumpsCollection), \(regionalDataBoundary), \(createdAt), \(modifiedAt))
+        \(allowCrashDumpsCollection), \(regionalDataBoundary), \(retention), \(createdAt),
+        \(modifiedAt))
       """)
   }
 
@@ -94,7 +100,8 @@ struct DeviceGroupRow: Sendable {
       """
       UPDATE deviceGroups SET description = \(description), osFeedType = \(osFeedType),
         updatePolicy = \(updatePolicy), allowCrashDumpsCollection = \(allowCrashDumpsCollection),
-        regionalDataBoundary = \(regionalDataBoundary), modifiedAt = \(modifiedAt)
+        regionalDataBoundary = \(regionalDataBoundary), retention = \(retention),
+        modifiedAt = \(modifiedAt)
       WHERE id = \(id)
       """)
   }
@@ -110,6 +117,7 @@ extension DeviceGroupRow {
     updatePolicy = try row["updatePolicy"]
     allowCrashDumpsCollection = try row["allowCrashDumpsCollection"]
     regionalDataBoundary = try row["regionalDataBoundary"]
+    retention = try row["retention"]
     createdAt = try row["createdAt"]
     modifiedAt = try row["modifiedAt"]
   }

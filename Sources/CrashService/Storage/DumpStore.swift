@@ -1,15 +1,14 @@
-// Where the dumps of one region are kept.
+// The dumps of one region in a database of its own.
 
 import Crypto
 import DumpFormat
 import Foundation
+import SQLStorage
 import ServiceAPI
 
 /// A dump on its way into a store.
 public struct IncomingDump: Sendable {
-  public var device: DeviceID
-  public var group: DeviceGroupReference
-  public var groupID: String
+  public var placement: Placement
   /// Of the opened dump.
   public var prologue: DumpPrologue
   /// Decoded from the body.
@@ -38,11 +37,11 @@ public struct SealingKey: Sendable {
   public var privateKey: Curve25519.KeyAgreement.PrivateKey
 }
 
-/// What a list of dumps is narrowed to; absent members narrow nothing.
+/// What a list of dumps is narrowed to; absent members narrow nothing, an empty set leaves nothing.
 public struct DumpFilter: Equatable, Sendable {
-  public var catalog: String?
-  public var product: String?
-  public var deviceGroup: String?
+  public var catalogs: Set<String>?
+  public var products: Set<String>?
+  public var groups: Set<String>?
   public var device: DeviceID?
 
   public init() {}
@@ -62,45 +61,81 @@ public struct StoredDump: Equatable, Sendable {
   public var digest: Data
 }
 
-/// A dump that was offered and not taken, because there are enough of its kind.
-public struct SkippedDump: Equatable, Sendable {
-  public var device: DeviceID
-  public var key: DumpKey
-  /// 16 hex digits.
-  public var fingerprint: String
-}
+/// The dump store of one region.
+///
+/// Content and signature are encrypted under ``RetentionKeys``, which lie in another database. On
+/// PostgreSQL rows lie in one partition a day. Several processes may use the same database.
+final class DumpStore: Sendable {
+  let region: Region
+  let database: any SQLDatabase
+  let keys: RetentionKeys
+  let secrets: SecretTable
+  let sealingKeys = SealingKeyCache()
+  private let ingest: GroupCommit<DumpRow, StoreOutcome>
 
-/// The dump store of one region. What is in a dump is encrypted there, under keys of that region alone.
-public protocol DumpStore: Sendable {
-  var region: Region { get }
-  /// Stores a dump. It is on disk when the call returns.
-  func insert(_ dump: IncomingDump) async throws -> StoreOutcome
+  /// - Parameters:
+  ///   - database: the region's own; brought up to date.
+  ///   - keyDatabase: for the keys alone.
+  ///   - limits: how many dumps are committed together, and how many may wait.
+  /// - Throws: ``SecretUnreadable`` when a database belongs to another master key.
+  init(
+    region: Region, database: any SQLDatabase, keyDatabase: any SQLDatabase, masterKey: MasterKey,
+    limits: GroupCommitLimits = GroupCommitLimits()
+  ) async throws {
+    self.region = region
+    self.database = database
+    let secrets = SecretTable(masterKey: masterKey, store: region.storeName)
+    self.secrets = secrets
+    try await Self.migrations.apply(to: database)
+    try await database.write { try secrets.claim($0) }
+    keys = try await RetentionKeys(keyDatabase, masterKey: masterKey, store: region.storeName)
+    let days = KnownDays()
+    ingest = GroupCommit(limits) { rows in
+      try await Self.store(rows, in: database, region: region, days: days)
+    }
+  }
+
+  func close() async throws {
+    try await database.close()
+    try await keys.close()
+  }
+
+  // MARK: - Storing
+
+  /// Whether another dump can wait to be stored; false when it would be refused.
+  var hasRoom: Bool { ingest.hasRoom }
+
+  /// Dumps that wait to be stored.
+  var waiting: Int { ingest.waiting }
+
+  /// Stores a dump, once. It is on disk when the call returns.
+  /// - Throws: ``GroupCommitFull`` when too many wait; ``SQLFailure``.
+  func insert(_ dump: IncomingDump) async throws -> StoreOutcome {
+    let time = milliseconds(dump.receivedAt)
+    let slot = RetentionSlot(group: dump.placement.groupID, time: time)
+    let vault = DumpVault(key: try await keys.key(for: slot))
+    let row = try DumpRow(dump, id: DumpID.make(in: region, at: time), time: time, vault: vault)
+    return try await ingest.submit(row)
+  }
+
   /// The dump under a device's key, if there is one.
-  func find(_ key: DumpKey, of device: DeviceID) async throws -> StoredDump?
-  /// The first `limit` dumps after `cursor`, newest first.
-  func list(_ filter: DumpFilter, after cursor: DumpCursor?, limit: Int) async throws
-    -> [(DumpCursor, DumpSummary)]
-  func summary(_ id: String) async throws -> DumpSummary?
-  func content(_ id: String) async throws -> Data?
-  /// The key that dumps are sealed to in the month of `date`. When it is made, keys that are older than
-  /// the two months before are destroyed.
-  func sealingKey(at date: Date) async throws -> SealingKey
-  /// A key that dumps were sealed to; `nil` when it is not this region's, or not any more.
-  func sealingKey(id: UInt32) async throws -> SealingKey?
-  /// How many dumps of each fingerprint, in 16 hex digits, a device group has.
-  /// - Parameter buildID: counts those of one image alone, 40 hex digits.
-  func stored(inGroup groupID: String, since: Date, buildID: String?) async throws -> [String: Int]
-  /// Remembers dumps that were not taken. One that is skipped again counts once.
-  func keep(_ skipped: [SkippedDump], at time: Date) async throws
-  /// How many dumps of a device were not taken, by fingerprint.
-  func skipped(of device: DeviceID) async throws -> [String: Int]
-  /// Stores crash counts of a device. Of several under one name the largest stays. They are on disk
-  /// when the call returns.
-  func keep(_ counts: [CountRequest.Count], of device: DeviceID, at time: Date) async throws
-  /// What is stored under these names.
-  func counts(of names: Set<CrashName>) async throws -> [CrashCount]
-  /// All counts of a device.
-  func counts(of device: DeviceID) async throws -> [CrashCount]
-  /// Ends the use of the store.
-  func close() throws
+  func find(_ key: DumpKey, of device: DeviceID) async throws -> StoredDump? {
+    try await database.read { try Self.find($0, key, device: device.text) }
+  }
+
+  /// Whether the store has any dump of a device.
+  func holdsAny(of device: DeviceID) async throws -> Bool {
+    try await database.read { db in
+      try db.row("SELECT 1 FROM dumpKeys WHERE deviceId = \(device.text) LIMIT 1") != nil
+    }
+  }
+
+  static func find(_ db: any SQLConnection, _ key: DumpKey, device: String) throws -> StoredDump? {
+    let row = try db.row(
+      """
+      SELECT dumpId, digest FROM dumpKeys
+      WHERE deviceId = \(device) AND bootCount = \(key.bootCount) AND sequence = \(key.sequence)
+      """)
+    return try row.map { StoredDump(id: try $0["dumpId"], digest: try $0["digest"]) }
+  }
 }

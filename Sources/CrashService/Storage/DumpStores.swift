@@ -6,13 +6,25 @@ import ServiceAPI
 
 /// One store per region.
 struct DumpStores: Sendable {
-  let eu: any DumpStore
-  let usEast: any DumpStore
-  let usWest: any DumpStore
+  let eu: DumpStore
+  let usEast: DumpStore
+  let usWest: DumpStore
+  private let lately = LatelyStored()
+  private let strays = Strays()
+  private let euDesk: OfferDesk
+  private let usDesk: OfferDesk
 
-  var all: [any DumpStore] { [eu, usEast, usWest] }
+  init(eu: DumpStore, usEast: DumpStore, usWest: DumpStore, limits: ServiceLimits) {
+    self.eu = eu
+    self.usEast = usEast
+    self.usWest = usWest
+    euDesk = OfferDesk(home: eu, others: [usEast, usWest], limits: limits, lately: lately)
+    usDesk = OfferDesk(home: usEast, others: [eu, usWest], limits: limits, lately: lately)
+  }
 
-  subscript(region: Region) -> any DumpStore {
+  var all: [DumpStore] { [eu, usEast, usWest] }
+
+  subscript(region: Region) -> DumpStore {
     switch region {
     case .eu: eu
     case .usEast: usEast
@@ -21,20 +33,32 @@ struct DumpStores: Sendable {
   }
 
   /// The store that a dump's id names.
-  func holding(id: String) -> (any DumpStore)? {
+  func holding(id: String) -> DumpStore? {
     all.first { id.hasPrefix($0.region.storeName + "-") }
   }
 
-  /// Stores a dump in `region`, once. A device whose group changed its boundary between two tries
-  /// may have it in another region already: there it stays, and no content is compared, only its
-  /// digest.
-  func insert(_ dump: IncomingDump, in region: Region) async throws -> StoreOutcome {
-    for store in all where store.region != region {
-      if let stored = try await store.find(dump.prologue.header.key, of: dump.device) {
+  /// Where all offers of a device group are judged: in the EU when its boundary is, in East US else.
+  func desk(of boundary: RegionalDataBoundary) -> OfferDesk {
+    boundary == .eu ? euDesk : usDesk
+  }
+
+  /// Stores a dump in the region of its placement, once. A device whose group changed its boundary
+  /// between two tries may have it in another region already: there it stays, and no content is
+  /// compared, only its digest.
+  func insert(_ dump: IncomingDump) async throws -> StoreOutcome {
+    let placement = dump.placement
+    let key = dump.prologue.header.key
+    let others = try await strays.stores(
+      besides: placement, epoch: dump.prologue.header.consentEpoch, of: all)
+    for store in others {
+      if let stored = try await store.find(key, of: placement.device) {
         return stored.digest == dump.digest ? .present(id: stored.id) : .conflict
       }
     }
-    return try await self[region].insert(dump)
+    let outcome = try await self[placement.region].insert(dump)
+    lately.insert(
+      Promises.Name(device: placement.device.text, key: key), now: milliseconds(dump.receivedAt))
+    return outcome
   }
 
   /// The dump of that key, whichever region holds it.
@@ -45,14 +69,13 @@ struct DumpStores: Sendable {
     return nil
   }
 
-  /// How many dumps of each fingerprint a device group has, in all regions: numbers alone are told.
-  func stored(inGroup groupID: String, since: Date, buildID: String? = nil) async throws
-    -> [String: Int]
-  {
+  /// How many dumps of each fingerprint of an image a device group has, in all regions: numbers
+  /// alone are told.
+  func stored(inGroup groupID: String, buildID: String) async throws -> [String: Int] {
     var counts: [String: Int] = [:]
     for store in all {
-      let found = try await store.stored(inGroup: groupID, since: since, buildID: buildID)
-      counts.merge(found, uniquingKeysWith: +)
+      counts.merge(
+        try await store.stored(inGroup: groupID, buildID: buildID), uniquingKeysWith: +)
     }
     return counts
   }
@@ -67,22 +90,39 @@ struct DumpStores: Sendable {
   }
 
   /// A page of all regions' dumps, newest first, and where the next page begins.
-  func list(_ filter: DumpFilter, after cursor: DumpCursor?, limit: Int) async throws
+  func list(_ filter: DumpFilter, after cursor: DumpCursor?, limit: Int, now: Date) async throws
     -> (page: [DumpSummary], next: DumpCursor?)
   {
     var found: [(DumpCursor, DumpSummary)] = []
     for store in all {
-      found += try await store.list(filter, after: cursor, limit: limit + 1)
+      found += try await store.list(filter, after: cursor, limit: limit + 1, now: now)
     }
     found.sort { ($0.0.receivedAt, $0.0.id) > ($1.0.receivedAt, $1.0.id) }
     let page = found.prefix(limit)
     return (try await counted(page.map(\.1)), found.count > limit ? page.last?.0 : nil)
   }
 
+  /// How many dumps there are in all regions.
+  func count(_ filter: DumpFilter) async throws -> Int {
+    var sum = 0
+    for store in all { sum += try await store.count(filter) }
+    return sum
+  }
+
   /// A dump's summary, from the store that its id names.
-  func summary(_ id: String) async throws -> DumpSummary? {
-    guard let summary = try await holding(id: id)?.summary(id) else { return nil }
+  /// - Parameter catalogs: ids of catalogs; `nil` when the dump of another is not there.
+  func summary(_ id: String, in catalogs: Set<String>? = nil, now: Date) async throws
+    -> DumpSummary?
+  {
+    guard let summary = try await holding(id: id)?.summary(id, in: catalogs, now: now) else {
+      return nil
+    }
     return try await counted([summary]).first
+  }
+
+  /// A dump as it opened, from the store that its id names.
+  func content(_ id: String, now: Date) async throws -> Data? {
+    try await holding(id: id)?.content(id, now: now)
   }
 
   /// What is known of each fingerprint of a device.

@@ -15,7 +15,9 @@ extension ManagementStore {
       var row = DeviceGroupRow(
         id: found?.id ?? Self.newID(), productId: product.id, name: found?.name ?? group.name,
         properties: DeviceGroupProperties(), createdAt: found?.createdAt ?? now)
+      row.retention = found?.retention ?? row.retention
       row.merge(change.properties, now: now)
+      try Self.keepPeriod(db, row)
       if let found {
         try row.update(db)
         try raiseEpochsIfConsentChanged(db, from: found, to: row)
@@ -34,6 +36,7 @@ extension ManagementStore {
       let found = try LocatedGroup.require(db, group)
       var row = found.group
       row.merge(change.properties, now: now)
+      try Self.keepPeriod(db, row)
       try row.update(db)
       try raiseEpochsIfConsentChanged(db, from: found.group, to: row)
       return try row.record(in: found.productReference)

@@ -46,6 +46,8 @@ extension ManagementStore {
         updatePolicy \(text) NOT NULL,
         allowCrashDumpsCollection \(text) NOT NULL,
         regionalDataBoundary \(text) NOT NULL,
+        -- Days.
+        retention \(integer) NOT NULL,
         createdAt \(integer) NOT NULL,
         modifiedAt \(integer) NOT NULL
       ) \(engine.strict);
@@ -56,6 +58,11 @@ extension ManagementStore {
         claimedAt \(integer) NOT NULL
       ) \(engine.strict);
       CREATE INDEX devicesByGroup ON devices (deviceGroupId, id);
+      -- Device groups whose dumps are kept for less than 29 days. Outlives the group's row as its dumps do.
+      CREATE TABLE shorterPeriods (
+        deviceGroupId \(text) NOT NULL PRIMARY KEY,
+        days \(integer) NOT NULL
+      ) \(engine.strict);
       -- Outlives the device's row, so that an epoch never goes back.
       CREATE TABLE consentEpochs (
         device \(text) NOT NULL PRIMARY KEY,

@@ -79,6 +79,9 @@ public final class SQLiteDatabase: SQLDatabase {
     }
   }
 
+  /// With ``Options/erasesDeleted`` the pages are zeros already; the log may hold them still.
+  public func eraseDeleted(_ table: String) async throws { try await checkpoint(emptying: true) }
+
   /// Bytes of the log.
   public var logSize: Int {
     (try? log.resourceValues(forKeys: [.fileSizeKey]))?.fileSize ?? 0

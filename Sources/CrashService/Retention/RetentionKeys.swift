@@ -1,0 +1,125 @@
+// The keys that dumps of one region are encrypted under, in a database of their own.
+
+import Crypto
+import Foundation
+import SQLStorage
+import Synchronization
+
+/// One key per ``RetentionSlot``, wrapped under the master key.
+///
+/// The database holds nothing else and is not part of a store's backup. So what is destroyed here is
+/// destroyed everywhere: a copy of the store that was made before opens nothing of it.
+final class RetentionKeys: Sendable {
+  private struct Newest {
+    var minute: Int64 = 0
+    var keys: [String: SymmetricKey] = [:]
+  }
+
+  private let database: any SQLDatabase
+  private let secrets: SecretTable
+  /// Keys of the newest minute alone: those are needed again and again, and none is near its end.
+  private let newest = Mutex(Newest())
+
+  /// - Parameter store: the region's name.
+  /// - Throws: ``SecretUnreadable`` when the database belongs to another master key.
+  init(_ database: any SQLDatabase, masterKey: MasterKey, store: String) async throws {
+    let secrets = SecretTable(masterKey: masterKey, store: "\(store)-keys")
+    self.database = database
+    self.secrets = secrets
+    var migrations = SQLMigrations()
+    migrations.add("retention keys") { db in
+      try SecretTable.make(db)
+      try db.script(
+        """
+        CREATE TABLE retentionKeys (
+          groupId \(db.engine.text) NOT NULL,
+          minute \(db.engine.integer) NOT NULL,
+          wrapped \(db.engine.blob) NOT NULL,
+          PRIMARY KEY (groupId, minute)
+        ) \(db.engine.strictKeyed);
+        CREATE INDEX retentionKeysByMinute ON retentionKeys (minute)
+        """)
+    }
+    try await migrations.apply(to: database)
+    try await database.write { try secrets.claim($0) }
+  }
+
+  /// The key of a slot, made when it is missing. It is on disk when the call returns.
+  func key(for slot: RetentionSlot) async throws -> SymmetricKey {
+    let known = newest.withLock { $0.minute == slot.minute ? $0.keys[slot.group] : nil }
+    if let known { return known }
+    let key: SymmetricKey = try await database.write { [secrets] db in
+      if let found = try Self.key(db, slot, secrets) { return found }
+      let made = SymmetricKey(size: .bits256)
+      let wrapped = try secrets.wrap(made.withUnsafeBytes { Data($0) }, name: Self.name(slot))
+      try db.run(
+        """
+        INSERT INTO retentionKeys (groupId, minute, wrapped)
+        VALUES (\(slot.group), \(slot.minute), \(wrapped)) ON CONFLICT DO NOTHING
+        """)
+      // Another process may have been quicker.
+      guard let stored = try Self.key(db, slot, secrets) else {
+        throw SecretUnreadable(name: Self.name(slot))
+      }
+      return stored
+    }
+    newest.withLock { newest in
+      if newest.minute != slot.minute { newest = Newest(minute: slot.minute) }
+      newest.keys[slot.group] = key
+    }
+    return key
+  }
+
+  /// The keys of the slots that have one still.
+  func keys(of slots: Set<RetentionSlot>) async throws -> [RetentionSlot: SymmetricKey] {
+    guard !slots.isEmpty else { return [:] }
+    return try await database.read { [secrets] db in
+      var found: [RetentionSlot: SymmetricKey] = [:]
+      for slot in slots { found[slot] = try Self.key(db, slot, secrets) }
+      return found
+    }
+  }
+
+  /// Destroys keys, for good.
+  /// - Parameters:
+  ///   - minute: those of earlier minutes go.
+  ///   - group: of that device group alone; of all of them when `nil`.
+  /// - Returns: how many there were.
+  func destroy(before minute: Int64, group: String? = nil) async throws -> Int {
+    newest.withLock { $0 = Newest() }
+    let destroyed = try await database.write { db in
+      var statement: SQLText = "DELETE FROM retentionKeys WHERE minute < \(minute)"
+      if let group { statement += " AND groupId = \(group)" }
+      return try db.run(statement)
+    }
+    if destroyed > 0 { try await database.eraseDeleted("retentionKeys") }
+    return destroyed
+  }
+
+  /// How many keys there are of minutes before this one.
+  func count(before minute: Int64, group: String? = nil) async throws -> Int {
+    try await database.read { db in
+      var statement: SQLText =
+        "SELECT count(*) AS value FROM retentionKeys WHERE minute < \(minute)"
+      if let group { statement += " AND groupId = \(group)" }
+      return try db.value(statement) ?? 0
+    }
+  }
+
+  func close() async throws { try await database.close() }
+
+  private static func key(_ db: any SQLConnection, _ slot: RetentionSlot, _ secrets: SecretTable)
+    throws -> SymmetricKey?
+  {
+    let wrapped: Data? = try db.value(
+      """
+      SELECT wrapped AS value FROM retentionKeys
+      WHERE groupId = \(slot.group) AND minute = \(slot.minute)
+      """)
+    return try wrapped.map { SymmetricKey(data: try secrets.unwrap($0, name: name(slot))) }
+  }
+
+  private static func name(_ slot: RetentionSlot) -> String {
+    "retention/\(slot.group)/\(slot.minute)"
+  }
+}

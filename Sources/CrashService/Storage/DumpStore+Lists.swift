@@ -1,0 +1,124 @@
+// Looking at stored dumps.
+
+import Crypto
+import DumpFormat
+import Foundation
+import SQLStorage
+import ServiceAPI
+
+extension DumpStore {
+  /// The first `limit` dumps after `cursor`, newest first.
+  /// - Parameter now: what is over by then is not there any more, deleted or not.
+  func list(_ filter: DumpFilter, after cursor: DumpCursor?, limit: Int, now: Date) async throws
+    -> [(DumpCursor, DumpSummary)]
+  {
+    let bounds = (
+      low: lowest(now), high: cursor.map { upperBound($0) } ?? DumpID.lowest(in: region, at: .max)
+    )
+    let rows = try await database.read { db in
+      var found: [DumpRow] = []
+      for condition in Self.conditions(filter) {
+        found += try db.rows(
+          """
+          SELECT * FROM dumps WHERE \(condition) AND id >= \(bounds.low)
+          AND id < \(bounds.high) ORDER BY id DESC LIMIT \(limit)
+          """
+        ).map(DumpRow.init)
+      }
+      return found
+    }
+    let newest = rows.sorted { $0.id > $1.id }.prefix(limit)
+    return try await summaries(Array(newest)).map {
+      (DumpCursor(receivedAt: milliseconds($0.receivedAt), id: $0.id), $0)
+    }
+  }
+
+  /// How many dumps there are, those included that are over and not yet deleted.
+  func count(_ filter: DumpFilter) async throws -> Int {
+    let (number, table): (SQLText, SQLText) =
+      filter.device == nil ? ("coalesce(sum(number), 0)", "dumpKinds") : ("count(*)", "dumps")
+    return try await database.read { db in
+      try Self.conditions(filter).reduce(0) { sum, condition in
+        let found: Int? = try db.value(
+          """
+          SELECT CAST(\(number) AS \(db.engine.integer)) AS value FROM \(table) WHERE \(condition)
+          """)
+        return sum + (found ?? 0)
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - catalogs: ids of catalogs whose dumps alone are looked at.
+  ///   - now: a dump that is over by then is not there any more.
+  func summary(_ id: String, in catalogs: Set<String>?, now: Date) async throws -> DumpSummary? {
+    guard let row = try await row(id, now: now), catalogs?.contains(row.catalogId) ?? true else {
+      return nil
+    }
+    return try await summaries([row]).first
+  }
+
+  /// A dump as it opened; `nil` when there is none, or not any more.
+  func content(_ id: String, now: Date) async throws -> Data? {
+    guard let row = try await row(id, now: now),
+      let key = try await keys.keys(of: [row.slot])[row.slot]
+    else { return nil }
+    let sealed: Data? = try await database.read { db in
+      try db.value(
+        "SELECT content AS value FROM contents WHERE dumpId = \(id) AND day = \(row.day)")
+    }
+    return try sealed.map { try DumpVault(key: key).open($0, .content, id: id) }
+  }
+
+  private func row(_ id: String, now: Date) async throws -> DumpRow? {
+    guard let time = DumpID.time(of: id, in: region), id >= lowest(now) else { return nil }
+    return try await database.read { db in
+      try db.row(
+        "SELECT * FROM dumps WHERE id = \(id) AND day = \(RetentionPeriod.dayNumber(time))"
+      ).map(DumpRow.init)
+    }
+  }
+
+  /// The rows with what is encrypted of them; without those whose key was destroyed.
+  private func summaries(_ rows: [DumpRow]) async throws -> [DumpSummary] {
+    let keys = try await keys.keys(of: Set(rows.map(\.slot)))
+    return try rows.compactMap { row in
+      guard let key = keys[row.slot] else { return nil }
+      return try row.summary(in: region, vault: DumpVault(key: key))
+    }
+  }
+
+  /// The least id that is not over.
+  private func lowest(_ now: Date) -> String {
+    DumpID.lowest(in: region, at: RetentionPeriod.horizon(now: milliseconds(now)))
+  }
+
+  /// What ids of this region after `cursor` are less than. The regions' lists are merged by time and
+  /// then by id.
+  private func upperBound(_ cursor: DumpCursor) -> String {
+    let first = DumpID.lowest(in: region, at: cursor.receivedAt)
+    if cursor.id.hasPrefix("\(region.storeName)-") { return cursor.id }
+    return first < cursor.id ? DumpID.lowest(in: region, at: cursor.receivedAt + 1) : first
+  }
+
+  /// The filter as conditions for statements of their own, each of which an index serves.
+  private static func conditions(_ filter: DumpFilter) -> [SQLText] {
+    var common: [SQLText] = []
+    if let device = filter.device {
+      common.append("id IN (SELECT dumpId FROM dumpKeys WHERE deviceId = \(device.text))")
+    }
+    var split: [SQLText]?
+    for (column, ids) in [
+      ("groupId", filter.groups), ("productId", filter.products), ("catalogId", filter.catalogs),
+    ] {
+      guard let ids else { continue }
+      let column = SQLText(raw: column)
+      if split == nil {
+        split = ids.sorted().map { "\(column) = \($0)" }
+      } else {
+        common.append("\(column) IN \(ids.sorted().sqlList)")
+      }
+    }
+    return (split ?? ["1 = 1"]).map { ([$0] + common).joined(separator: " AND ") }
+  }
+}

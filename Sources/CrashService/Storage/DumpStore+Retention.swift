@@ -1,0 +1,159 @@
+// The end of dumps: their keys first, then their rows.
+
+import Foundation
+import SQLStorage
+
+extension DumpStore {
+  /// The most dumps whose rows go in one transaction, so that others need not wait long for theirs.
+  private static let mostTogether = 2000
+
+  /// Deletes what is over by `now`.
+  /// - Parameters:
+  ///   - days: the period, 1 to 29.
+  ///   - group: of that device group alone; of all of them when `nil`.
+  /// - Returns: how many keys and how many dumps went.
+  func deleteOver(days: Int = RetentionPeriod.mostDays, group: String? = nil, now: Date)
+    async throws -> (keys: Int, dumps: Int)
+  {
+    let time = milliseconds(now)
+    // From here on nobody can read them, wherever copies of the rows are.
+    let destroyed = try await keys.destroy(
+      before: RetentionPeriod.firstKept(days: days, now: time), group: group)
+    let horizon = RetentionPeriod.horizon(days: days, now: time)
+    var deleted = 0
+    if database.engine == .postgres, group == nil {
+      for day in try await daysOver(horizon) {
+        deleted += try await dropDay(day, now: time)
+      }
+    }
+    while case let count = try await deleteRows(before: horizon, group: group, now: time), count > 0
+    {
+      deleted += count
+    }
+    if group == nil { try await forgetOffers(before: horizon, now: time) }
+    return (destroyed, deleted)
+  }
+
+  /// What is left although it is over.
+  func over(days: Int = RetentionPeriod.mostDays, group: String? = nil, now: Date) async throws
+    -> (keys: Int, dumps: Int)
+  {
+    let time = milliseconds(now)
+    let bound = DumpID.lowest(
+      in: region, at: RetentionPeriod.horizon(days: days, now: time))
+    let narrowed = Self.narrowed(to: group)
+    let rows: Int = try await database.read { db in
+      let dumps: Int? = try db.value(
+        "SELECT count(*) AS value FROM dumps WHERE id < \(bound) \(narrowed)")
+      let strays: Int? = try db.value(
+        """
+        SELECT count(*) AS value FROM contents
+        WHERE dumpId < \(bound) AND dumpId NOT IN (SELECT id FROM dumps WHERE id < \(bound))
+        """)
+      return (dumps ?? 0) + (group == nil ? strays ?? 0 : 0)
+    }
+    let left = try await keys.count(
+      before: RetentionPeriod.firstKept(days: days, now: time), group: group)
+    return (left, rows)
+  }
+
+  /// When the oldest dump was received.
+  func oldest() async throws -> Date? {
+    let time: Int64? = try await database.read { db in
+      try db.value("SELECT receivedAt AS value FROM dumps ORDER BY id LIMIT 1")
+    }
+    return time.map { date(milliseconds: $0) }
+  }
+
+  private static func narrowed(to group: String?) -> SQLText {
+    group.map { "AND groupId = \($0)" } ?? ""
+  }
+
+  /// Deletes some rows and writes down which.
+  private func deleteRows(before horizon: Int64, group: String?, now: Int64) async throws -> Int {
+    let end = DumpID.lowest(in: region, at: horizon)
+    let narrowed = Self.narrowed(to: group)
+    return try await database.write(lock: "retention") { db in
+      // A bound in the order of ids makes ranges of what follows.
+      let last: String? = try db.value(
+        """
+        SELECT id AS value FROM dumps WHERE id < \(end) \(narrowed)
+        ORDER BY id LIMIT 1 OFFSET \(Self.mostTogether)
+        """)
+      let over: SQLText = "id < \(last ?? end) \(narrowed)"
+      try Self.writeDown(db, over, now: now)
+      try db.run(
+        """
+        DELETE FROM dumpKeys WHERE (deviceId, bootCount, sequence) IN
+          (SELECT deviceId, bootCount, sequence FROM dumps WHERE \(over))
+        """)
+      try Self.takeOff(db, over)
+      if group == nil {
+        try db.run("DELETE FROM contents WHERE dumpId < \(last ?? end)")
+      } else {
+        try db.run("DELETE FROM contents WHERE dumpId IN (SELECT id FROM dumps WHERE \(over))")
+      }
+      return try db.run("DELETE FROM dumps WHERE \(over)")
+    }
+  }
+
+  private static func writeDown(_ db: any SQLConnection, _ over: SQLText, now: Int64) throws {
+    try db.run(
+      """
+      INSERT INTO audit (at, event, subject, groupId)
+      SELECT \(now), 'dump.deleted', id, groupId FROM dumps WHERE \(over) ORDER BY id
+      """)
+  }
+
+  /// Takes dumps off the counts of their kinds.
+  private static func takeOff(_ db: any SQLConnection, _ over: SQLText) throws {
+    let kinds = try db.rows(
+      """
+      SELECT groupId, fingerprint, day, count(*) AS number FROM dumps WHERE \(over)
+      GROUP BY groupId, fingerprint, day ORDER BY groupId, fingerprint, day
+      """)
+    _ = try db.runAll(
+      kinds.map { kind -> SQLText in
+        let group: String = try kind["groupId"]
+        let fingerprint: String = try kind["fingerprint"]
+        let day: Int64 = try kind["day"]
+        let number: Int64 = try kind["number"]
+        return """
+          UPDATE dumpKinds SET number = number - \(number)
+          WHERE groupId = \(group) AND fingerprint = \(fingerprint) AND day = \(day)
+          """
+      })
+    try db.run("DELETE FROM dumpKinds WHERE number <= 0")
+  }
+
+  // MARK: - Partitions
+
+  /// Days of which all is over.
+  private func daysOver(_ horizon: Int64) async throws -> [Int64] {
+    let first = RetentionPeriod.dayNumber(horizon)
+    return try await database.read { db in
+      try db.rows("SELECT DISTINCT day FROM dumpKinds WHERE day < \(first) ORDER BY day").map {
+        try $0["day"]
+      }
+    }
+  }
+
+  /// Drops the partitions of a day.
+  private func dropDay(_ day: Int64, now: Int64) async throws -> Int {
+    try await database.write(lock: "partitions") { db in
+      let number: Int? = try db.value("SELECT count(*) AS value FROM dumps WHERE day = \(day)")
+      try Self.writeDown(db, "day = \(day)", now: now)
+      try db.run(
+        """
+        DELETE FROM dumpKeys USING dumps WHERE dumps.day = \(day)
+        AND dumpKeys.deviceId = dumps.deviceId AND dumpKeys.bootCount = dumps.bootCount
+        AND dumpKeys.sequence = dumps.sequence
+        """)
+      try db.run("DELETE FROM dumpKinds WHERE day = \(day)")
+      for table in ["dumps", "contents"] {
+        try db.script(SQLText(raw: "DROP TABLE IF EXISTS \(Self.partition(table, day))"))
+      }
+      return number ?? 0
+    }
+  }
+}
