@@ -22,19 +22,22 @@ public final class CrashService: Sendable {
   let limits: ServiceLimits
   let now: @Sendable () -> Date
   let logger: Logger
-  let login: AccessGate.Login
+  /// Tokens and bridges' certificates.
+  let access: AccessStore
+  private let login: AccessGate.Login
   private let lock: FolderLock
 
   /// Opens the stores in a folder, and makes what is missing.
   /// - Parameters:
   ///   - dataFolder: made when it does not exist. One service at a time may use it.
   ///   - masterKey: always the same for one data folder.
-  ///   - tokens: who may log in; without them everybody may do everything.
+  ///   - loginAge: how long a token that was revoked may open something still; without it nobody
+  ///     needs one.
   ///   - limits: how many dumps of one kind are enough.
   ///   - now: the clock for every date the service stores or shows.
   /// - Throws: ``ServiceStartFailure``.
   public init(
-    dataFolder: URL, masterKey: MasterKey, tokens: (any TokenStore)? = nil,
+    dataFolder: URL, masterKey: MasterKey, loginAge: Duration? = nil,
     limits: ServiceLimits = ServiceLimits(),
     now: @escaping @Sendable () -> Date = { Date() },
     logger: Logger = Logger(label: "martlet-service")
@@ -51,7 +54,7 @@ public final class CrashService: Sendable {
     lock = try FolderLock(dataFolder)
     do {
       management = try await ManagementStore(
-        database: SQLiteDatabase(at: dataFolder.appendingPathComponent("martlet.sqlite")),
+        database: SQLiteDatabase(at: ManagementStore.file(in: dataFolder)),
         masterKey: masterKey, now: now)
       dumps = DumpStores(
         eu: try await DumpStore(region: .eu, in: dataFolder, masterKey: masterKey),
@@ -72,7 +75,9 @@ public final class CrashService: Sendable {
         message: "A store in the data folder \(dataFolder.path) cannot be opened: \(error)",
         remedy: "Check the disk and its free space, or choose another folder with --data")
     }
-    login = tokens.map(AccessGate.Login.tokens) ?? .off
+    let access = AccessStore(database: management.database)
+    self.access = access
+    login = loginAge.map { .required(LoginDirectory(store: access, longestAge: $0)) } ?? .off
     self.limits = limits
     self.now = now
     self.logger = logger

@@ -71,9 +71,9 @@ struct ServiceBench: Sendable {
   let service: CrashService
   let client: any TestClientProtocol
   let clock: TestClock
-  let tokens: MemoryTokenStore
-  /// What requests carry: the token of somebody who may do everything, unless told otherwise.
-  var token: String?
+  let callers: BenchCallers
+  /// Who sends the requests: somebody who may do everything, unless told otherwise.
+  var caller = BenchCaller.everything
 
   /// Runs `body` against a service.
   /// - Parameters:
@@ -89,14 +89,14 @@ struct ServiceBench: Sendable {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     if let log { logger = Logger(label: "test") { _ in log } }
-    let tokens = MemoryTokenStore()
     let service = try await CrashService(
-      dataFolder: folder.url, masterKey: masterKey, tokens: tokens, limits: limits,
+      dataFolder: folder.url, masterKey: masterKey, loginAge: .zero, limits: limits,
       now: { clock.now }, logger: logger)
     let application = service.application(host: "localhost", port: 0)
     try await application.test(live ? .live : .router) { client in
-      let bench = ServiceBench(service: service, client: client, clock: clock, tokens: tokens)
-        .calling(as: Role.allCases)
+      let bench = ServiceBench(
+        service: service, client: client, clock: clock,
+        callers: BenchCallers(store: service.access, clock: clock))
       if setUp { try await bench.setUp() }
       try await body(bench)
     }
@@ -112,31 +112,6 @@ struct ServiceBench: Sendable {
     #expect(try await claim(Self.device).status == .accepted)
   }
 
-  // MARK: - Callers
-
-  /// The same service, called by somebody else.
-  func calling(
-    as roles: [Role], in catalogs: CatalogGrant = .all, expiresIn seconds: TimeInterval? = nil
-  ) -> ServiceBench {
-    let token = AccessToken()
-    tokens.insert(
-      TokenRecord(
-        token, roles: Set(roles), catalogs: catalogs, createdAt: clock.now,
-        expiresAt: seconds.map { clock.now + $0 }))
-    return calling(with: token.text)
-  }
-
-  func calling(as role: Role, in catalogs: CatalogGrant = .all) -> ServiceBench {
-    calling(as: [role], in: catalogs)
-  }
-
-  /// - Parameter token: `nil` for none.
-  func calling(with token: String?) -> ServiceBench {
-    var bench = self
-    bench.token = token
-    return bench
-  }
-
   // MARK: - Requests
 
   func send(_ method: HTTPRequest.Method, _ path: String, _ body: ByteBuffer? = nil) async throws
@@ -144,6 +119,7 @@ struct ServiceBench: Sendable {
   {
     let encoded =
       path.contains("%") ? path : path.replacing(" ", with: "%20")
+    let token = try await callers.token(of: caller)
     let headers: HTTPFields = token.map { [.authorization: "Bearer \($0)"] } ?? [:]
     return try await client.execute(uri: encoded, method: method, headers: headers, body: body) {
       Answer(status: $0.status, headers: $0.headers, body: $0.body)

@@ -1,5 +1,6 @@
 // The catalogs that a caller may reach.
 
+import SQLStorage
 import ServiceAPI
 
 /// All catalogs, or those of a list.
@@ -22,18 +23,29 @@ public enum CatalogGrant: Equatable, Sendable {
     switch self {
     case .all: true
     case .only(let catalogs):
-      catalogs.contains { foldedBytes($0.name).elementsEqual(foldedBytes(name)) }
+      catalogs.contains { $0.name.asciiLowercased.utf8.elementsEqual(name.asciiLowercased.utf8) }
     }
+  }
+}
+
+extension CatalogGrant {
+  /// What holds of the rows of `catalogs` that are among them.
+  var condition: SQLText {
+    guard case .only(let catalogs) = self else { return "1 = 1" }
+    let each = catalogs.map { catalog -> SQLText in
+      """
+      (lower(subscription) = \(catalog.scope.subscription.asciiLowercased)
+      AND lower(resourceGroup) = \(catalog.scope.resourceGroup.asciiLowercased)
+      AND lower(name) = \(catalog.name.asciiLowercased))
+      """
+    }
+    return each.isEmpty ? "1 = 0" : "(" + each.joined(separator: " OR ") + ")"
   }
 }
 
 extension CatalogReference {
   /// No part of a reference has a slash, so that no two of them fold to the same.
   fileprivate var folded: [UInt8] {
-    foldedBytes("\(scope.subscription)/\(scope.resourceGroup)/\(name)")
+    Array("\(scope.subscription)/\(scope.resourceGroup)/\(name)".asciiLowercased.utf8)
   }
-}
-
-private func foldedBytes(_ text: String) -> [UInt8] {
-  text.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
 }

@@ -13,7 +13,7 @@ struct AccessGate: Sendable {
   /// How callers show who they are.
   enum Login: Sendable {
     /// With a bearer token.
-    case tokens(any TokenStore)
+    case required(LoginDirectory)
     /// They need not: everybody may do everything.
     case off
   }
@@ -38,7 +38,7 @@ struct AccessGate: Sendable {
   }
 
   private func principal(of request: Request) async throws -> Principal {
-    guard case .tokens(let store) = login else {
+    guard case .required(let directory) = login else {
       return Principal(name: "anybody", roles: Set(Role.allCases), catalogs: .all)
     }
     guard let header = request.headers[.authorization] else {
@@ -46,10 +46,10 @@ struct AccessGate: Sendable {
     }
     // One answer for every token that is not good: nobody learns which ones there were.
     guard let token = AccessToken(bearer: header),
-      let record = try await store.token(token.id), record.belongs(to: token),
-      record.isValid(at: now())
+      let credential = try await directory.credential(.token, token.id),
+      credential.belongs(to: token), credential.isValid(at: now())
     else { throw ServiceFailure.loginRefused }
-    return Principal(name: token.description, roles: record.roles, catalogs: record.catalogs)
+    return credential.principal
   }
 
   private func checkScope(
@@ -76,7 +76,7 @@ extension Principal {
       return catalogs.includes(placement.group.product.catalog)
     }
     if let registration = standing.registration {
-      return catalogs.includes(catalogNamed: registration.catalog)
+      return catalogs.includes(registration.catalog)
     }
     return catalogs == .all
   }

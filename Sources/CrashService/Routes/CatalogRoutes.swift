@@ -46,8 +46,8 @@ struct CatalogRoutes: EndpointGroup {
       ) { request, context in
         let page = try request.page()
         let found = try await management.catalogs(
-          subscription: context.part("subscription"), resourceGroup: nil, page: page,
-          of: context.principal)
+          subscription: context.part("subscription"), resourceGroup: nil,
+          in: context.principal.catalogs, page: page)
         return try jsonResponse(request.list(found.map(\.resource), page))
       },
       Endpoint(
@@ -63,8 +63,8 @@ struct CatalogRoutes: EndpointGroup {
         let page = try request.page()
         let scope = try context.catalogScope()
         let found = try await management.catalogs(
-          subscription: scope.subscription, resourceGroup: scope.resourceGroup, page: page,
-          of: context.principal)
+          subscription: scope.subscription, resourceGroup: scope.resourceGroup,
+          in: context.principal.catalogs, page: page)
         return try jsonResponse(request.list(found.map(\.resource), page))
       },
     ]
@@ -142,38 +142,5 @@ struct CatalogRoutes: EndpointGroup {
         return try jsonResponse(request.list(found.map(\.resource), page))
       },
     ]
-  }
-}
-
-extension ManagementStore {
-  /// Those catalogs that the caller may see.
-  /// - Parameter resourceGroup: `nil` lists those of every resource group.
-  fileprivate func catalogs(
-    subscription: String, resourceGroup: String?, page: Page, of principal: Principal
-  ) async throws -> [CatalogRecord] {
-    guard case .only(let granted) = principal.catalogs else {
-      return try await catalogs(
-        subscription: subscription, resourceGroup: resourceGroup, page: page)
-    }
-    // A token names a few catalogs: each is looked up, so that no page depends on others.
-    let scope = CatalogGrant.only(granted.map { CatalogReference(scope: $0.scope, name: "") })
-    var found: [String: CatalogRecord] = [:]
-    for reference in granted {
-      let asked = CatalogScope(
-        subscription: subscription,
-        resourceGroup: resourceGroup ?? reference.scope.resourceGroup)
-      guard scope.includes(CatalogReference(scope: asked, name: "")) else { continue }
-      do {
-        let record = try await catalog(CatalogReference(scope: asked, name: reference.name))
-        guard principal.catalogs.includes(record.reference) else { continue }
-        found[record.id] = record
-      } catch let failure as ServiceFailure where failure.status == .notFound {
-        continue
-      }
-    }
-    let sorted = found.values.sorted {
-      ($0.reference.name.lowercased(), $0.id) < ($1.reference.name.lowercased(), $1.id)
-    }
-    return Array(sorted.dropFirst(page.offset).prefix(page.limit))
   }
 }

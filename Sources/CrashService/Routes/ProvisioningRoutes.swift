@@ -39,10 +39,10 @@ struct ProvisioningRoutes: EndpointGroup {
         if outcome == .created {
           context.logger.notice(
             "device registered",
-            metadata: ["device": "\(device.text)", "catalog": "\(registration.catalog)"])
+            metadata: ["device": "\(device.text)", "catalog": "\(registration.catalog.name)"])
         }
         return try jsonResponse(
-          RegisteredDevice(deviceId: device.text, catalog: registration.catalog),
+          RegisteredDevice(deviceId: device.text, catalog: registration.catalog.name),
           status: outcome.status)
       },
       Endpoint(
@@ -58,7 +58,7 @@ struct ProvisioningRoutes: EndpointGroup {
             target: device.text)
         }
         return try jsonResponse(
-          RegisteredDevice(deviceId: device.text, catalog: registration.catalog))
+          RegisteredDevice(deviceId: device.text, catalog: registration.catalog.name))
       },
     ]
   }

@@ -10,7 +10,7 @@ public struct Registration: Equatable, Sendable {
   /// Which signing key the device pinned.
   public var signingKeyID: String
   /// The catalog that had that key when the device was registered.
-  public var catalog: String
+  public var catalog: CatalogReference
 }
 
 /// Where a device is claimed, and what its group's owner said about its dumps.

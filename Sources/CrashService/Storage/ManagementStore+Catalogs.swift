@@ -54,17 +54,19 @@ extension ManagementStore {
     try await read { try CatalogRow.require($0, catalog).record }
   }
 
-  /// - Parameter resourceGroup: `nil` lists those of every resource group.
-  func catalogs(subscription: String, resourceGroup: String?, page: Page) async throws
-    -> [CatalogRecord]
-  {
+  /// - Parameters:
+  ///   - resourceGroup: `nil` lists those of every resource group.
+  ///   - grant: lists those of a caller's catalogs alone.
+  func catalogs(
+    subscription: String, resourceGroup: String?, in grant: CatalogGrant = .all, page: Page
+  ) async throws -> [CatalogRecord] {
     try await read { db in
       var request: SQLText =
         "SELECT * FROM catalogs WHERE lower(subscription) = \(subscription.asciiLowercased)"
       if let resourceGroup {
         request += " AND lower(resourceGroup) = \(resourceGroup.asciiLowercased)"
       }
-      request += " ORDER BY lower(name), lower(resourceGroup) \(page.sql)"
+      request += " AND \(grant.condition) ORDER BY lower(name), lower(resourceGroup) \(page.sql)"
       return try db.rows(request).map { try CatalogRow($0).record }
     }
   }

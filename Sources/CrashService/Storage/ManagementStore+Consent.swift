@@ -60,6 +60,7 @@ private func found(_ db: any SQLConnection, _ devices: [DeviceID]) throws -> [De
       allowCrashDumpsCollection, regionalDataBoundary, productId, products.name AS productName,
       catalogId, catalogs.name AS catalogName, catalogs.subscription AS subscription,
       catalogs.resourceGroup AS resourceGroup, publicKey, catalogKeyId, catalogKeys.name AS keyName,
+      catalogKeys.subscription AS keySubscription, catalogKeys.resourceGroup AS keyResourceGroup,
       epoch
     FROM asked
     LEFT JOIN devices ON devices.id = asked.device
@@ -82,8 +83,11 @@ private func found(_ db: any SQLConnection, _ devices: [DeviceID]) throws -> [De
 
 private func registration(_ row: SQLRow) throws -> Registration? {
   guard let key: Data = try row["publicKey"] else { return nil }
+  let scope = CatalogScope(
+    subscription: try row["keySubscription"], resourceGroup: try row["keyResourceGroup"])
   return Registration(
-    publicKey: key, signingKeyID: try row["catalogKeyId"], catalog: try row["keyName"])
+    publicKey: key, signingKeyID: try row["catalogKeyId"],
+    catalog: CatalogReference(scope: scope, name: try row["keyName"]))
 }
 
 private func placement(_ row: SQLRow, _ device: DeviceID) throws -> Placement? {

@@ -10,8 +10,8 @@ struct RegistrationRow: Sendable {
   var publicKey: Data
   var catalogKeyId: String
 
-  /// The name of the catalog that had the key.
-  var catalog: String
+  /// The catalog that had the key.
+  var catalog: CatalogReference
 
   var registration: Registration {
     Registration(publicKey: publicKey, signingKeyID: catalogKeyId, catalog: catalog)
@@ -20,7 +20,7 @@ struct RegistrationRow: Sendable {
   static func find(_ db: any SQLConnection, _ device: DeviceID) throws -> RegistrationRow? {
     try db.row(
       """
-      SELECT publicKey, catalogKeyId, name AS catalog
+      SELECT publicKey, catalogKeyId, subscription, resourceGroup, name
       FROM registrations JOIN catalogKeys ON catalogKeys.id = catalogKeyId
       WHERE device = \(device.text)
       """
@@ -32,7 +32,10 @@ extension RegistrationRow {
   init(_ row: SQLRow) throws(SQLFailure) {
     publicKey = try row["publicKey"]
     catalogKeyId = try row["catalogKeyId"]
-    catalog = try row["catalog"]
+    catalog = CatalogReference(
+      scope: CatalogScope(
+        subscription: try row["subscription"], resourceGroup: try row["resourceGroup"]),
+      name: try row["name"])
   }
 }
 

@@ -31,6 +31,9 @@ final class ManagementStore: Sendable {
     }
   }
 
+  /// The database of a service that keeps everything in one folder.
+  static func file(in dataFolder: URL) -> URL { dataFolder.appending(path: "martlet.sqlite") }
+
   /// Writers that look before they write hold this, so that what they saw still holds when they commit.
   private static let lock = "management"
 
