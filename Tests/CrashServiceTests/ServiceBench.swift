@@ -104,10 +104,10 @@ struct ServiceBench: Sendable {
   }
 
   private func setUp() async throws {
-    #expect(try await put(Self.catalog.path, "{}").status == .created)
-    #expect(try await put(Self.product.path, "{}").status == .created)
-    #expect(try await put(Self.group.path, "{}").status == .created)
-    #expect(try await put(Self.otherGroup.path, "{}").status == .created)
+    for path in [Self.catalog.path, Self.product.path, Self.group.path, Self.otherGroup.path] {
+      let answer = try await put(path, "{}")
+      #expect(answer.status == .created, "\(path): \(answer.message)")
+    }
     #expect(try await provision(Self.device).status == .created)
     #expect(try await claim(Self.device).status == .accepted)
   }

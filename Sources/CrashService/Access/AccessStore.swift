@@ -17,7 +17,8 @@ public struct AccessStore: Sendable {
       throw ServiceStartFailure(
         code: .folderNotWritable,
         message: "There is no service's data in the folder \(dataFolder.path)",
-        remedy: "Name the folder of the service with --data; a service makes it when it starts first")
+        remedy:
+          "Name the folder of the service with --data; a service makes it when it starts first")
     }
     do {
       let database = try SQLiteDatabase(at: file)
