@@ -60,9 +60,13 @@ import Testing
     try await store.insert(
       Credential(token, roles: [.reader], catalogs: .all, createdAt: Date()))
     try await service.close()
-    let files = try FileManager.default.contentsOfDirectory(
-      at: folder.url, includingPropertiesForKeys: nil)
-    #expect(!files.isEmpty)
+    var files: [URL] = []
+    for case let url as URL in try #require(
+      FileManager.default.enumerator(at: folder.url, includingPropertiesForKeys: nil))
+    where !url.hasDirectoryPath {
+      files.append(url)
+    }
+    #expect(files.contains { $0.lastPathComponent == "martlet.sqlite" })
     for file in files {
       let bytes = try Data(contentsOf: file)
       #expect(bytes.range(of: Data(token.text.utf8)) == nil)
