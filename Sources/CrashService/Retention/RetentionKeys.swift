@@ -15,7 +15,7 @@ final class RetentionKeys: Sendable {
     var keys: [String: SymmetricKey] = [:]
   }
 
-  private let database: any SQLDatabase
+  let database: any SQLDatabase
   private let secrets: SecretTable
   /// Keys of the newest minute alone: those are needed again and again, and none is near its end.
   private let newest = Mutex(Newest())
