@@ -188,7 +188,7 @@ let hostModules: [Target] = [
     "CrashService",
     [
       "ConsentLease", "DumpAnalysis", "DumpFormat", "DumpOpening", "SQLStorage", "ServiceAPI",
-      crypto, grdb, hummingbird, logging, nioCore, nioHTTP,
+      crypto, hummingbird, lifecycle, logging, nioCore, nioHTTP,
     ]),
   module("GDBSession", ["DumpAnalysis", "DumpFormat", subprocess]),
   program(

@@ -110,7 +110,8 @@ struct Run: AsyncParsableCommand {
       announce(host: host, port: port, portFile: portFile, logger: logger)
     }
     var group = ServiceGroupConfiguration(
-      services: [application], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+      services: [application, RetentionSweep(service)],
+      gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
     // A caller that never finishes its request does not hold up the end. Whatever is not
     // acknowledged by then is sent again.
     group.maximumGracefulShutdownDuration = .seconds(5)

@@ -22,6 +22,9 @@ struct DeviceGroupCommand: AsyncParsableCommand {
           + "the consent so far: dumps that boards and bridges still hold are dropped."))
     var regionalDataBoundary: RegionalDataBoundary?
 
+    @Option(help: "For how many days dumps of the group are kept, 1 to 29.")
+    var retentionDays: Int?
+
     @Option(help: "The feed that the operating system follows.")
     var osFeed: OSFeedType?
 
@@ -36,7 +39,7 @@ struct DeviceGroupCommand: AsyncParsableCommand {
         properties: .init(
           description: description, osFeedType: osFeed, updatePolicy: applicationUpdate,
           allowCrashDumpsCollection: allowCrashDumpsCollection,
-          regionalDataBoundary: regionalDataBoundary))
+          regionalDataBoundary: regionalDataBoundary, crashDumpRetentionDays: retentionDays))
     }
   }
 

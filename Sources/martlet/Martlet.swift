@@ -23,6 +23,6 @@ struct Martlet: AsyncParsableCommand {
       """,
     subcommands: [
       CatalogCommand.self, ProductCommand.self, DeviceGroupCommand.self, DeviceGroupsCommand.self,
-      DeviceCommand.self, DumpCommand.self, ConfigCommand.self,
+      DeviceCommand.self, DumpCommand.self, RetentionCommand.self, ConfigCommand.self,
     ])
 }

@@ -31,6 +31,10 @@ struct ServiceClient: Sendable {
     try decode(try await send(.PUT, path, body).body)
   }
 
+  func post<Answer: Decodable>(_ path: String, _ body: some Encodable) async throws -> Answer {
+    try decode(try await send(.POST, path, body).body)
+  }
+
   func patch<Answer: Decodable>(_ path: String, _ body: some Encodable) async throws -> Answer {
     try decode(try await send(.PATCH, path, body).body)
   }
