@@ -95,7 +95,8 @@ public final class CrashService: Sendable {
   /// Everything that can be asked of the service.
   var endpoints: [Endpoint] {
     let groups: [any EndpointGroup] = [
-      HealthRoutes(), CatalogRoutes(service: self), ProductRoutes(service: self),
+      HealthRoutes(), CatalogRoutes(service: self), CatalogListRoutes(service: self),
+      ProductRoutes(service: self),
       DeviceGroupRoutes(service: self), DeviceRoutes(service: self),
       OperationRoutes(service: self), ProvisioningRoutes(service: self),
       LeaseRoutes(service: self), ConsentRoutes(service: self), OfferRoutes(service: self),
@@ -107,7 +108,7 @@ public final class CrashService: Sendable {
 
   /// The routes of every API.
   func router() -> Router<ServiceContext> {
-    let router = Router(context: ServiceContext.self)
+    let router = Router(context: ServiceContext.self, options: .caseInsensitive)
     router.add(middleware: ErrorMiddleware())
     let gate = AccessGate(login: login, management: management, now: now)
     for endpoint in endpoints { endpoint.register(on: router, behind: gate) }

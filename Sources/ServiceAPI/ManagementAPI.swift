@@ -2,13 +2,27 @@
 
 import Foundation
 
-/// Who made a resource and when. Absent parts are not known.
+/// Who made a resource and who changed it last, and when. Absent parts are not known.
 public struct SystemData: Codable, Equatable, Sendable {
+  /// The kind of somebody who has a token or a certificate.
+  public static let application = "Application"
+
+  /// As the service names callers in its log, such as `token 3f0c`.
+  public var createdBy: String?
+  public var createdByType: String?
   public var createdAt: Date?
+  public var lastModifiedBy: String?
+  public var lastModifiedByType: String?
   public var lastModifiedAt: Date?
 
-  public init(createdAt: Date?, lastModifiedAt: Date?) {
+  public init(
+    createdBy: String? = nil, createdAt: Date?, lastModifiedBy: String? = nil, lastModifiedAt: Date?
+  ) {
+    self.createdBy = createdBy
+    createdByType = createdBy.map { _ in Self.application }
     self.createdAt = createdAt
+    self.lastModifiedBy = lastModifiedBy
+    lastModifiedByType = lastModifiedBy.map { _ in Self.application }
     self.lastModifiedAt = lastModifiedAt
   }
 }
@@ -129,11 +143,17 @@ public struct ResourceList<Item: Codable & Equatable & Sendable>: Codable, Equat
 /// The body of PUT and PATCH on a catalog.
 public struct CatalogChange: Codable, Equatable, Sendable {
   public var location: String?
-  public var tags: [String: String]?
+  public var tags: TagChange?
 
-  public init(location: String? = nil, tags: [String: String]? = nil) {
+  public init(location: String? = nil, tags: TagChange? = nil) {
     self.location = location
     self.tags = tags
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    location = try container.decodeIfPresent(String.self, forKey: .location)
+    tags = try container.patch(.tags, null: .removeAll)
   }
 }
 
@@ -143,11 +163,21 @@ public struct ProductChange: Codable, Equatable, Sendable {
     public var description: String?
 
     public init(description: String? = nil) { self.description = description }
+
+    public init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      description = try container.patch(.description, null: "")
+    }
   }
 
   public var properties: Properties?
 
   public init(description: String? = nil) { properties = Properties(description: description) }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    properties = try container.patch(.properties, null: Properties(description: ""))
+  }
 }
 
 /// The body of PUT and PATCH on a device group. What is absent becomes the default in a PUT and
@@ -175,11 +205,41 @@ public struct DeviceGroupChange: Codable, Equatable, Sendable {
       self.regionalDataBoundary = regionalDataBoundary
       self.crashDumpRetentionDays = crashDumpRetentionDays
     }
+
+    /// Everything as it is in a new group.
+    static var initial: Properties {
+      let initial = DeviceGroupProperties()
+      return Properties(
+        description: initial.description, osFeedType: initial.osFeedType,
+        updatePolicy: initial.updatePolicy,
+        allowCrashDumpsCollection: initial.allowCrashDumpsCollection,
+        regionalDataBoundary: initial.regionalDataBoundary,
+        crashDumpRetentionDays: initial.crashDumpRetentionDays)
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      let initial = DeviceGroupProperties()
+      description = try container.patch(.description, null: initial.description)
+      osFeedType = try container.patch(.osFeedType, null: initial.osFeedType)
+      updatePolicy = try container.patch(.updatePolicy, null: initial.updatePolicy)
+      allowCrashDumpsCollection = try container.patch(
+        .allowCrashDumpsCollection, null: initial.allowCrashDumpsCollection)
+      regionalDataBoundary = try container.patch(
+        .regionalDataBoundary, null: initial.regionalDataBoundary)
+      crashDumpRetentionDays = try container.patch(
+        .crashDumpRetentionDays, null: initial.crashDumpRetentionDays)
+    }
   }
 
   public var properties: Properties?
 
   public init(properties: Properties = Properties()) { self.properties = properties }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    properties = try container.patch(.properties, null: .initial)
+  }
 }
 
 /// The body of PATCH on a device: moves it.
@@ -202,6 +262,14 @@ public struct ClaimDevicesRequest: Codable, Equatable, Sendable {
   public var deviceIdentifiers: [String]
 
   public init(deviceIdentifiers: [String]) { self.deviceIdentifiers = deviceIdentifiers }
+}
+
+/// The body of `listDeviceGroups`.
+public struct ListDeviceGroupsRequest: Codable, Equatable, Sendable {
+  /// Lists the groups of this name alone.
+  public var deviceGroupName: String?
+
+  public init(deviceGroupName: String? = nil) { self.deviceGroupName = deviceGroupName }
 }
 
 /// The answer of `countDevices`.

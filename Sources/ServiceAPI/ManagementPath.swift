@@ -2,6 +2,18 @@
 
 import Foundation
 
+/// What every request of the Resource Manager dialect names.
+public enum ResourceManagerPath {
+  /// The newest first.
+  public static let versions = ["2024-04-01", "2022-09-01-preview"]
+
+  /// What goes behind a path of the dialect; empty for any other path.
+  public static func query(of path: String) -> String {
+    guard path.hasPrefix("/subscriptions/") || path.hasPrefix("/providers/") else { return "" }
+    return "?api-version=\(versions[0])"
+  }
+}
+
 /// The subscription and resource group that a catalog lies in. Any strings are accepted.
 public struct CatalogScope: Hashable, Sendable {
   /// The subscription when nobody named one.

@@ -22,7 +22,7 @@ struct ServiceClient: Sendable {
 
   /// The same; `nil` when there is none.
   func find<Answer: Decodable>(_ path: String) async throws -> Answer? {
-    let answer = try await exchange(address + encoded(path), .GET, nil)
+    let answer = try await exchange(target(path), .GET, nil)
     if answer.status == .notFound { return nil }
     return try decode(try checked(answer).body)
   }
@@ -49,7 +49,7 @@ struct ServiceClient: Sendable {
     _ path: String, method: HTTPMethod = .GET, query: [(String, String)] = []
   ) async throws -> [Item] {
     var items: [Item] = []
-    var next: String? = address + encoded(path) + text(query)
+    var next: String? = target(path, query)
     while let url = next {
       let page: ResourceList<Item> = try decode(try await sendTo(url, method, nil).body)
       items += page.value
@@ -93,7 +93,7 @@ struct ServiceClient: Sendable {
   private func send(_ method: HTTPMethod, _ path: String, _ body: (any Encodable)? = nil)
     async throws -> Answer
   {
-    try await sendTo(address + encoded(path), method, body)
+    try await sendTo(target(path), method, body)
   }
 
   private func sendTo(_ url: String, _ method: HTTPMethod, _ body: (any Encodable)?) async throws
@@ -152,10 +152,13 @@ struct ServiceClient: Sendable {
     }
   }
 
-  private func encoded(_ path: String) -> String {
-    path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? path
+  /// The address of a path of the service.
+  private func target(_ path: String, _ query: [(String, String)] = []) -> String {
+    let encoded = path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? path
+    return address + encoded + ResourceManagerPath.query(of: path) + text(query)
   }
 
+  /// Only paths outside of the Resource Manager dialect have a query of their own.
   private func text(_ query: [(String, String)]) -> String {
     let allowed = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "-._~$"))
     let pairs = query.map {

@@ -19,6 +19,7 @@ private let rolesOfEndpoints: [String: Set<Role>] = {
     "Catalogs_Get": readers, "Catalogs_CreateOrUpdate": writers, "Catalogs_Update": writers,
     "Catalogs_Delete": writers, "Catalogs_CountDevices": readers,
     "Catalogs_ListDeviceGroups": readers, "Catalogs_ListDevices": readers,
+    "Catalogs_ListDeviceGroupsPage": readers, "Catalogs_ListDevicesPage": readers,
     "Products_ListByCatalog": readers, "Products_Get": readers,
     "Products_CreateOrUpdate": writers, "Products_Update": writers, "Products_Delete": writers,
     "Products_CountDevices": readers,

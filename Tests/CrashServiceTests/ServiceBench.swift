@@ -117,8 +117,8 @@ struct ServiceBench: Sendable {
   func send(_ method: HTTPRequest.Method, _ path: String, _ body: ByteBuffer? = nil) async throws
     -> Answer
   {
-    let encoded =
-      path.contains("%") ? path : path.replacing(" ", with: "%20")
+    let versioned = path.contains("?") ? path : path + ResourceManagerPath.query(of: path)
+    let encoded = path.contains("%") ? versioned : versioned.replacing(" ", with: "%20")
     let token = try await callers.token(of: caller)
     let headers: HTTPFields = token.map { [.authorization: "Bearer \($0)"] } ?? [:]
     return try await client.execute(uri: encoded, method: method, headers: headers, body: body) {

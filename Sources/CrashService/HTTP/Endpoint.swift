@@ -52,7 +52,7 @@ struct Endpoint: Sendable {
     self.summary = summary
     self.tag = tag
     self.access = access
-    self.query = query
+    self.query = ResourceManagerVersion.applies(to: path) ? [.apiVersion] + query : query
     self.body = body
     self.answers = answers
     self.refusals = refusals
@@ -89,6 +89,7 @@ struct Endpoint: Sendable {
     router.on(routerPath, method: method) { request, context in
       var context = context
       context.principal = try await gate.admit(request, context, to: self)
+      if ResourceManagerVersion.applies(to: path) { try ResourceManagerVersion.check(request) }
       return try await handler(request, context)
     }
   }

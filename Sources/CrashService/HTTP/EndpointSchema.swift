@@ -17,11 +17,16 @@ struct EndpointParameter: Equatable, Sendable {
   var schema: ParameterSchema
   /// One sentence.
   var summary: String
+  /// Whether a request without it is refused.
+  var isRequired: Bool
 
-  init(_ name: String, _ schema: ParameterSchema = .string, _ summary: String) {
+  init(
+    _ name: String, _ schema: ParameterSchema = .string, _ summary: String, isRequired: Bool = false
+  ) {
     self.name = name
     self.schema = schema
     self.summary = summary
+    self.isRequired = isRequired
   }
 
   /// How many items of a list go before the page.

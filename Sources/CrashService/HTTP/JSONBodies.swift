@@ -44,7 +44,16 @@ extension Request {
   /// The body as JSON. Members that `Value` does not know are ignored.
   /// - Throws: ``ServiceFailure`` with 400 that names the wrong part, or 413.
   func json<Value: Decodable>(_ type: Value.Type) async throws -> Value {
+    try decoded(type, try await bytes(upTo: largestJSONBody))
+  }
+
+  /// The same; `nil` for an empty body.
+  func jsonIfAny<Value: Decodable>(_ type: Value.Type) async throws -> Value? {
     let buffer = try await bytes(upTo: largestJSONBody)
+    return buffer.readableBytes == 0 ? nil : try decoded(type, buffer)
+  }
+
+  private func decoded<Value: Decodable>(_ type: Value.Type, _ buffer: ByteBuffer) throws -> Value {
     do {
       return try ServiceJSON.decoder().decode(type, from: Data(buffer.readableBytesView))
     } catch let error as DecodingError {

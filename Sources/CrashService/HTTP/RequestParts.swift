@@ -56,33 +56,4 @@ extension ServiceContext {
 extension Request {
   /// Scheme and authority of the address that the caller used.
   var origin: String { "\(head.scheme ?? "http")://\(head.authority ?? "localhost")" }
-
-  /// The page that `$skip` asks for, and one item more, which tells whether another page follows.
-  func page() throws -> Page {
-    guard let text = uri.queryParameters["$skip"] else {
-      return Page(offset: 0, limit: CrashService.pageSize + 1)
-    }
-    guard let offset = Int(text), offset >= 0 else {
-      throw ServiceFailure.invalid("$skip is a number from 0 on.", target: "$skip")
-    }
-    return Page(offset: offset, limit: CrashService.pageSize + 1)
-  }
-
-  /// A page of resources out of what a store found for ``page()``.
-  func list<Item>(_ found: [Item], _ page: Page) -> ResourceList<Item> {
-    ResourceList(
-      value: Array(found.prefix(CrashService.pageSize)),
-      nextLink: found.count > CrashService.pageSize
-        ? link(replacing: "$skip", with: String(page.offset + CrashService.pageSize)) : nil)
-  }
-
-  /// The address of this request with one query parameter replaced.
-  func link(replacing name: String, with value: String) -> String {
-    let kept = (uri.query ?? "").split(separator: "&").filter {
-      let key = $0.prefix { $0 != "=" }
-      return String(key).removingPercentEncoding != name
-    }
-    let query = (kept.map(String.init) + ["\(name)=\(value)"]).joined(separator: "&")
-    return "\(origin)\(uri.path)?\(query)"
-  }
 }

@@ -9,7 +9,7 @@ extension CatalogRecord {
     CatalogResource(
       id: reference.path, name: reference.name, type: "Microsoft.AzureSphere/catalogs",
       location: location, tags: tags,
-      systemData: SystemData(createdAt: createdAt, lastModifiedAt: modifiedAt),
+      systemData: authorship.systemData,
       properties: CatalogProperties(tenantId: id))
   }
 }
@@ -33,7 +33,7 @@ struct CatalogRoutes: EndpointGroup {
 
   let service: CrashService
 
-  var endpoints: [Endpoint] { lists + resource + contents }
+  var endpoints: [Endpoint] { lists + resource + counts }
 
   private var lists: [Endpoint] {
     let management = service.management
@@ -41,14 +41,14 @@ struct CatalogRoutes: EndpointGroup {
       Endpoint(
         .get, "/subscriptions/{subscription}/providers/Microsoft.AzureSphere/catalogs",
         id: "Catalogs_ListBySubscription", "Lists the catalogs of a subscription.", tag: .catalogs,
-        access: .init(.readResources, in: .handler), query: [.skip],
+        access: .init(.readResources, in: .handler), query: ListQuery.parameters,
         answers: [.ok(ResourceList<CatalogResource>.self)]
       ) { request, context in
-        let page = try request.page()
+        let query = try ListQuery(request, over: FilterField.ofCatalogs)
         let found = try await management.catalogs(
-          subscription: context.part("subscription"), resourceGroup: nil,
-          in: context.principal.catalogs, page: page)
-        return try jsonResponse(request.list(found.map(\.resource), page))
+          subscription: context.part("subscription"), in: context.principal.catalogs,
+          page: query.page)
+        return try jsonResponse(query.list(found.map(\.resource), of: request))
       },
       Endpoint(
         .get,
@@ -57,15 +57,15 @@ struct CatalogRoutes: EndpointGroup {
         /Microsoft.AzureSphere/catalogs
         """,
         id: "Catalogs_ListByResourceGroup", "Lists the catalogs of a resource group.",
-        tag: .catalogs, access: .init(.readResources, in: .handler), query: [.skip],
+        tag: .catalogs, access: .init(.readResources, in: .handler), query: ListQuery.parameters,
         answers: [.ok(ResourceList<CatalogResource>.self)]
       ) { request, context in
-        let page = try request.page()
+        let query = try ListQuery(request, over: FilterField.ofCatalogs)
         let scope = try context.catalogScope()
         let found = try await management.catalogs(
           subscription: scope.subscription, resourceGroup: scope.resourceGroup,
-          in: context.principal.catalogs, page: page)
-        return try jsonResponse(request.list(found.map(\.resource), page))
+          in: context.principal.catalogs, page: query.page)
+        return try jsonResponse(query.list(found.map(\.resource), of: request))
       },
     ]
   }
@@ -88,7 +88,7 @@ struct CatalogRoutes: EndpointGroup {
         let catalog = try context.catalog()
         try ResourceNames.checkCatalog(catalog.name)
         let (record, outcome) = try await management.putCatalog(
-          catalog, request.json(CatalogChange.self))
+          catalog, request.json(CatalogChange.self).checked(), by: context.principal.name)
         return try jsonResponse(record.resource, status: outcome.status)
       },
       Endpoint(
@@ -97,7 +97,7 @@ struct CatalogRoutes: EndpointGroup {
         answers: [.ok(CatalogResource.self)]
       ) { request, context in
         let record = try await management.patchCatalog(
-          context.catalog(), request.json(CatalogChange.self))
+          context.catalog(), request.json(CatalogChange.self).checked(), by: context.principal.name)
         return try jsonResponse(record.resource)
       },
       Endpoint(
@@ -110,7 +110,7 @@ struct CatalogRoutes: EndpointGroup {
     ]
   }
 
-  private var contents: [Endpoint] {
+  private var counts: [Endpoint] {
     let management = service.management
     return [
       Endpoint(
@@ -120,27 +120,7 @@ struct CatalogRoutes: EndpointGroup {
       ) { _, context in
         let count = try await management.countDevices(in: context.catalog())
         return try jsonResponse(CountDevicesAnswer(value: count))
-      },
-      Endpoint(
-        .post, Self.path + "/listDeviceGroups", id: "Catalogs_ListDeviceGroups",
-        "Lists the device groups of all products of a catalog.", tag: .catalogs,
-        access: .init(.readResources, in: .catalog), query: [.skip],
-        answers: [.ok(ResourceList<DeviceGroupResource>.self)]
-      ) { request, context in
-        let page = try request.page()
-        let found = try await management.deviceGroups(in: context.catalog(), page: page)
-        return try jsonResponse(request.list(found.map(\.resource), page))
-      },
-      Endpoint(
-        .post, Self.path + "/listDevices", id: "Catalogs_ListDevices",
-        "Lists the devices of a catalog.", tag: .catalogs,
-        access: .init(.readResources, in: .catalog), query: [.skip],
-        answers: [.ok(ResourceList<DeviceResource>.self)]
-      ) { request, context in
-        let page = try request.page()
-        let found = try await management.devices(in: context.catalog(), page: page)
-        return try jsonResponse(request.list(found.map(\.resource), page))
-      },
+      }
     ]
   }
 }

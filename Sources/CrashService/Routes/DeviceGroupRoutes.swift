@@ -8,7 +8,7 @@ extension DeviceGroupRecord {
     DeviceGroupResource(
       id: reference.path, name: reference.name,
       type: "Microsoft.AzureSphere/catalogs/products/deviceGroups",
-      systemData: SystemData(createdAt: createdAt, lastModifiedAt: modifiedAt),
+      systemData: authorship.systemData,
       properties: properties)
   }
 }
@@ -25,12 +25,12 @@ struct DeviceGroupRoutes: EndpointGroup {
       Endpoint(
         .get, ProductRoutes.path + "/deviceGroups", id: "DeviceGroups_ListByProduct",
         "Lists the device groups of a product.", tag: .deviceGroups,
-        access: .init(.readResources, in: .catalog), query: [.skip],
+        access: .init(.readResources, in: .catalog), query: ListQuery.parameters,
         answers: [.ok(ResourceList<DeviceGroupResource>.self)]
       ) { request, context in
-        let page = try request.page()
-        let found = try await management.deviceGroups(in: context.product(), page: page)
-        return try jsonResponse(request.list(found.map(\.resource), page))
+        let query = try ListQuery(request, over: FilterField.ofDeviceGroups)
+        let found = try await management.deviceGroups(in: context.product(), page: query.page)
+        return try jsonResponse(query.list(found.map(\.resource), of: request))
       },
       Endpoint(
         .get, Self.path, id: "DeviceGroups_Get", "Shows a device group.", tag: .deviceGroups,
@@ -51,9 +51,10 @@ struct DeviceGroupRoutes: EndpointGroup {
       ) { request, context in
         let group = try context.deviceGroup()
         try ResourceNames.checkDeviceGroup(group.name)
-        let change = try await request.json(DeviceGroupChange.self)
+        let change = try await request.json(DeviceGroupChange.self).checked()
         let record = try await management.patchDeviceGroup(
-          group, ConsentRule(service: service, context: context).patch(change, of: group))
+          group, ConsentRule(service: service, context: context).patch(change, of: group),
+          by: context.principal.name)
         log(record, "device group changed", context)
         return try jsonResponse(record.resource)
       },
@@ -80,16 +81,18 @@ struct DeviceGroupRoutes: EndpointGroup {
   private func put(_ request: Request, _ context: ServiceContext) async throws -> Response {
     let group = try context.deviceGroup()
     try ResourceNames.checkDeviceGroup(group.name)
-    let change = try await request.json(DeviceGroupChange.self)
+    let change = try await request.json(DeviceGroupChange.self).checked()
     let rule = ConsentRule(service: service, context: context)
     let record: DeviceGroupRecord
     let outcome: WriteOutcome
     switch try await rule.put(change, of: group) {
     case .replace(let change):
-      (record, outcome) = try await service.management.putDeviceGroup(group, change)
+      (record, outcome) = try await service.management.putDeviceGroup(
+        group, change, by: context.principal.name)
     case .keepConsent(let change):
       (record, outcome) = (
-        try await service.management.patchDeviceGroup(group, change), .replaced
+        try await service.management.patchDeviceGroup(
+          group, change, by: context.principal.name), .replaced
       )
     }
     log(record, "device group written", context)

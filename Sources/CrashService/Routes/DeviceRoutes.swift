@@ -9,7 +9,7 @@ extension DeviceRecord {
     DeviceResource(
       id: group.devicePath(id.text), name: id.text,
       type: "Microsoft.AzureSphere/catalogs/products/deviceGroups/devices",
-      systemData: SystemData(createdAt: claimedAt, lastModifiedAt: nil),
+      systemData: authorship.systemData,
       properties: DeviceProperties(deviceId: id.text))
   }
 }
@@ -35,12 +35,12 @@ struct DeviceRoutes: EndpointGroup {
       Endpoint(
         .get, DeviceGroupRoutes.path + "/devices", id: "Devices_ListByDeviceGroup",
         "Lists the devices of a group.", tag: .devices,
-        access: .init(.readResources, in: .catalog), query: [.skip],
+        access: .init(.readResources, in: .catalog), query: ListQuery.parameters,
         answers: [.ok(ResourceList<DeviceResource>.self)]
       ) { request, context in
-        let page = try request.page()
-        let found = try await management.devices(in: context.deviceGroup(), page: page)
-        return try jsonResponse(request.list(found.map(\.resource), page))
+        let query = try ListQuery(request, over: FilterField.ofDevices)
+        let found = try await management.devices(in: context.deviceGroup(), page: query.page)
+        return try jsonResponse(query.list(found.map(\.resource), of: request))
       },
       Endpoint(
         .get, Self.path, id: "Devices_Get", "Shows a device.", tag: .devices,
@@ -79,7 +79,8 @@ struct DeviceRoutes: EndpointGroup {
         target: "deviceIdentifiers")
     }
     let devices = try identifiers.map(ResourceNames.device)
-    let operation = try await service.management.claim(devices, into: group)
+    let operation = try await service.management.claim(
+      devices, into: group, by: context.principal.name)
     context.logger.notice(
       "devices claimed", metadata: ["group": "\(group.path)", "count": "\(devices.count)"])
     // As it stands in the path: percent-encoded.
@@ -103,7 +104,8 @@ struct DeviceRoutes: EndpointGroup {
         target: "properties.deviceGroupId")
     }
     try context.require(target.product.catalog)
-    let record = try await service.management.move(device, from: group, to: target)
+    let record = try await service.management.move(
+      device, from: group, to: target, by: context.principal.name)
     context.logger.notice(
       "device moved", metadata: ["device": "\(device.text)", "group": "\(record.group.path)"])
     return try jsonResponse(record.resource)

@@ -29,7 +29,7 @@ struct DumpRoutes: EndpointGroup {
           DumpList(
             value: page,
             nextLink: next.map {
-              request.link(replacing: "$skipToken", with: "\($0.receivedAt)_\($0.id)")
+              request.link(replacing: [("$skipToken", "\($0.receivedAt)_\($0.id)")])
             }))
       },
       Endpoint(

@@ -7,7 +7,7 @@ extension ProductRecord {
   var resource: ProductResource {
     ProductResource(
       id: reference.path, name: reference.name, type: "Microsoft.AzureSphere/catalogs/products",
-      systemData: SystemData(createdAt: createdAt, lastModifiedAt: modifiedAt),
+      systemData: authorship.systemData,
       properties: ProductProperties(description: description))
   }
 }
@@ -24,12 +24,12 @@ struct ProductRoutes: EndpointGroup {
       Endpoint(
         .get, CatalogRoutes.path + "/products", id: "Products_ListByCatalog",
         "Lists the products of a catalog.", tag: .products,
-        access: .init(.readResources, in: .catalog), query: [.skip],
+        access: .init(.readResources, in: .catalog), query: ListQuery.parameters,
         answers: [.ok(ResourceList<ProductResource>.self)]
       ) { request, context in
-        let page = try request.page()
-        let found = try await management.products(in: context.catalog(), page: page)
-        return try jsonResponse(request.list(found.map(\.resource), page))
+        let query = try ListQuery(request, over: FilterField.ofProducts)
+        let found = try await management.products(in: context.catalog(), page: query.page)
+        return try jsonResponse(query.list(found.map(\.resource), of: request))
       },
       Endpoint(
         .get, Self.path, id: "Products_Get", "Shows a product.", tag: .products,
@@ -46,7 +46,7 @@ struct ProductRoutes: EndpointGroup {
         let product = try context.product()
         try ResourceNames.checkProduct(product.name)
         let (record, outcome) = try await management.putProduct(
-          product, request.json(ProductChange.self))
+          product, request.json(ProductChange.self).checked(), by: context.principal.name)
         return try jsonResponse(record.resource, status: outcome.status)
       },
       Endpoint(
@@ -56,7 +56,8 @@ struct ProductRoutes: EndpointGroup {
       ) { request, context in
         let product = try context.product()
         try ResourceNames.checkProduct(product.name)
-        let record = try await management.patchProduct(product, request.json(ProductChange.self))
+        let record = try await management.patchProduct(
+          product, request.json(ProductChange.self).checked(), by: context.principal.name)
         return try jsonResponse(record.resource)
       },
       Endpoint(

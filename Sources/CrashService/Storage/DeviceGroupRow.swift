@@ -14,11 +14,11 @@ struct DeviceGroupRow: Sendable {
   var regionalDataBoundary: String
   /// Days.
   var retention: Int
-  var createdAt: Int64
-  var modifiedAt: Int64
+  var authorship: Authorship
 
   init(
-    id: String, productId: String, name: String, properties: DeviceGroupProperties, createdAt: Int64
+    id: String, productId: String, name: String, properties: DeviceGroupProperties,
+    authorship: Authorship
   ) {
     self.id = id
     self.productId = productId
@@ -29,8 +29,7 @@ struct DeviceGroupRow: Sendable {
     allowCrashDumpsCollection = properties.allowCrashDumpsCollection.rawValue
     regionalDataBoundary = properties.regionalDataBoundary.rawValue
     retention = properties.crashDumpRetentionDays
-    self.createdAt = createdAt
-    modifiedAt = createdAt
+    self.authorship = authorship
   }
 
   /// Whether dumps are collected. A word that is not known means no.
@@ -54,18 +53,18 @@ struct DeviceGroupRow: Sendable {
     guard let properties else { throw ServiceFailure.storedByNewerVersion(group: name) }
     return DeviceGroupRecord(
       id: id, reference: DeviceGroupReference(product: product, name: name), properties: properties,
-      createdAt: date(milliseconds: createdAt), modifiedAt: date(milliseconds: modifiedAt))
+      authorship: authorship)
   }
 
   /// Takes the members of `change` that are there.
-  mutating func merge(_ change: DeviceGroupChange.Properties?, now: Int64) {
+  mutating func merge(_ change: DeviceGroupChange.Properties?, by author: String, at now: Int64) {
     if let value = change?.description { description = value }
     if let value = change?.osFeedType { osFeedType = value.rawValue }
     if let value = change?.updatePolicy { updatePolicy = value.rawValue }
     if let value = change?.allowCrashDumpsCollection { allowCrashDumpsCollection = value.rawValue }
     if let value = change?.regionalDataBoundary { regionalDataBoundary = value.rawValue }
     if let value = change?.crashDumpRetentionDays { retention = value }
-    modifiedAt = now
+    authorship.change(by: author, at: now)
   }
 
   static func find(_ db: any SQLConnection, _ name: String, in product: ProductRow) throws
@@ -87,10 +86,9 @@ struct DeviceGroupRow: Sendable {
     try db.run(
       """
       INSERT INTO deviceGroups (id, productId, name, description, osFeedType, updatePolicy,
-        allowCrashDumpsCollection, regionalDataBoundary, retention, createdAt, modifiedAt)
+        allowCrashDumpsCollection, regionalDataBoundary, retention, \(Authorship.columns))
       VALUES (\(id), \(productId), \(name), \(description), \(osFeedType), \(updatePolicy),
-        \(allowCrashDumpsCollection), \(regionalDataBoundary), \(retention), \(createdAt),
-        \(modifiedAt))
+        \(allowCrashDumpsCollection), \(regionalDataBoundary), \(retention), \(authorship.values))
       """)
   }
 
@@ -101,7 +99,7 @@ struct DeviceGroupRow: Sendable {
       UPDATE deviceGroups SET description = \(description), osFeedType = \(osFeedType),
         updatePolicy = \(updatePolicy), allowCrashDumpsCollection = \(allowCrashDumpsCollection),
         regionalDataBoundary = \(regionalDataBoundary), retention = \(retention),
-        modifiedAt = \(modifiedAt)
+        \(authorship.update)
       WHERE id = \(id)
       """)
   }
@@ -118,8 +116,7 @@ extension DeviceGroupRow {
     allowCrashDumpsCollection = try row["allowCrashDumpsCollection"]
     regionalDataBoundary = try row["regionalDataBoundary"]
     retention = try row["retention"]
-    createdAt = try row["createdAt"]
-    modifiedAt = try row["modifiedAt"]
+    authorship = try Authorship(row)
   }
 }
 

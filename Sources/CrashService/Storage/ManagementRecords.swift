@@ -1,58 +1,58 @@
 // What the management store keeps, as the routes see it.
 
 import Foundation
+import SQLStorage
 import ServiceAPI
 
 /// A catalog as it is stored.
-public struct CatalogRecord: Equatable, Sendable {
+struct CatalogRecord: Equatable, Sendable {
   /// A GUID that stays for the life of the catalog.
-  public var id: String
-  public var reference: CatalogReference
-  public var location: String
-  public var tags: [String: String]
-  public var createdAt: Date
-  public var modifiedAt: Date
+  var id: String
+  var reference: CatalogReference
+  var location: String
+  var tags: [String: String]
+  var authorship: Authorship
 }
 
 /// A product as it is stored.
-public struct ProductRecord: Equatable, Sendable {
-  public var id: String
-  public var reference: ProductReference
-  public var description: String
-  public var createdAt: Date
-  public var modifiedAt: Date
+struct ProductRecord: Equatable, Sendable {
+  var id: String
+  var reference: ProductReference
+  var description: String
+  var authorship: Authorship
 }
 
 /// A device group as it is stored.
-public struct DeviceGroupRecord: Equatable, Sendable {
-  public var id: String
-  public var reference: DeviceGroupReference
-  public var properties: DeviceGroupProperties
-  public var createdAt: Date
-  public var modifiedAt: Date
+struct DeviceGroupRecord: Equatable, Sendable {
+  var id: String
+  var reference: DeviceGroupReference
+  var properties: DeviceGroupProperties
+  var authorship: Authorship
 }
 
 /// A claimed device.
-public struct DeviceRecord: Equatable, Sendable {
-  public var id: DeviceID
-  public var group: DeviceGroupReference
-  public var claimedAt: Date
+struct DeviceRecord: Equatable, Sendable {
+  var id: DeviceID
+  var group: DeviceGroupReference
+  var authorship: Authorship
 }
 
 /// What a write did.
-public enum WriteOutcome: Equatable, Sendable {
+enum WriteOutcome: Equatable, Sendable {
   case created
   case replaced
 }
 
 /// A window on a list.
-public struct Page: Equatable, Sendable {
+struct Page: Sendable {
   /// Items in front of the window.
-  public var offset: Int
+  var offset: Int
   /// The most items in it.
-  public var limit: Int
+  var limit: Int
+  /// What the list is narrowed to; a condition over the columns that the list's ``FilterField``s name.
+  var filter: SQLText?
 
-  public init(offset: Int, limit: Int) {
+  init(offset: Int, limit: Int) {
     self.offset = max(0, offset)
     self.limit = max(1, limit)
   }

@@ -11,8 +11,7 @@ struct CatalogRow: Sendable {
   var name: String
   var location: String
   var tags: String
-  var createdAt: Int64
-  var modifiedAt: Int64
+  var authorship: Authorship
 
   var reference: CatalogReference {
     CatalogReference(
@@ -24,7 +23,7 @@ struct CatalogRow: Sendable {
       CatalogRecord(
         id: id, reference: reference, location: location,
         tags: try ServiceJSON.decoder().decode([String: String].self, from: Data(tags.utf8)),
-        createdAt: date(milliseconds: createdAt), modifiedAt: date(milliseconds: modifiedAt))
+        authorship: authorship)
     }
   }
 
@@ -55,9 +54,10 @@ struct CatalogRow: Sendable {
   func insert(_ db: any SQLConnection) throws {
     try db.run(
       """
-      INSERT INTO catalogs (id, subscription, resourceGroup, name, location, tags, createdAt, modifiedAt)
-      VALUES (\(id), \(subscription), \(resourceGroup), \(name), \(location), \(tags), \(createdAt),
-        \(modifiedAt))
+      INSERT INTO catalogs (id, subscription, resourceGroup, name, location, tags,
+        \(Authorship.columns))
+      VALUES (\(id), \(subscription), \(resourceGroup), \(name), \(location), \(tags),
+        \(authorship.values))
       """)
   }
 
@@ -65,7 +65,7 @@ struct CatalogRow: Sendable {
   func update(_ db: any SQLConnection) throws {
     try db.run(
       """
-      UPDATE catalogs SET location = \(location), tags = \(tags), modifiedAt = \(modifiedAt)
+      UPDATE catalogs SET location = \(location), tags = \(tags), \(authorship.update)
       WHERE id = \(id)
       """)
   }
@@ -79,8 +79,7 @@ extension CatalogRow {
     name = try row["name"]
     location = try row["location"]
     tags = try row["tags"]
-    createdAt = try row["createdAt"]
-    modifiedAt = try row["modifiedAt"]
+    authorship = try Authorship(row)
   }
 }
 
@@ -89,8 +88,7 @@ struct ProductRow: Sendable {
   var catalogId: String
   var name: String
   var description: String
-  var createdAt: Int64
-  var modifiedAt: Int64
+  var authorship: Authorship
 
   func reference(in catalog: CatalogRow) -> ProductReference {
     ProductReference(catalog: catalog.reference, name: name)
@@ -99,7 +97,7 @@ struct ProductRow: Sendable {
   func record(in catalog: CatalogRow) -> ProductRecord {
     ProductRecord(
       id: id, reference: reference(in: catalog), description: description,
-      createdAt: date(milliseconds: createdAt), modifiedAt: date(milliseconds: modifiedAt))
+      authorship: authorship)
   }
 
   static func find(_ db: any SQLConnection, _ name: String, in catalog: CatalogRow) throws
@@ -129,8 +127,8 @@ struct ProductRow: Sendable {
   func insert(_ db: any SQLConnection) throws {
     try db.run(
       """
-      INSERT INTO products (id, catalogId, name, description, createdAt, modifiedAt)
-      VALUES (\(id), \(catalogId), \(name), \(description), \(createdAt), \(modifiedAt))
+      INSERT INTO products (id, catalogId, name, description, \(Authorship.columns))
+      VALUES (\(id), \(catalogId), \(name), \(description), \(authorship.values))
       """)
   }
 
@@ -138,7 +136,7 @@ struct ProductRow: Sendable {
   func update(_ db: any SQLConnection) throws {
     try db.run(
       """
-      UPDATE products SET description = \(description), modifiedAt = \(modifiedAt) WHERE id = \(id)
+      UPDATE products SET description = \(description), \(authorship.update) WHERE id = \(id)
       """)
   }
 }
@@ -149,8 +147,7 @@ extension ProductRow {
     catalogId = try row["catalogId"]
     name = try row["name"]
     description = try row["description"]
-    createdAt = try row["createdAt"]
-    modifiedAt = try row["modifiedAt"]
+    authorship = try Authorship(row)
   }
 }
 

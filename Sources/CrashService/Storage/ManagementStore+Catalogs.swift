@@ -7,44 +7,45 @@ import ServiceAPI
 extension ManagementStore {
   // MARK: - Catalogs
 
-  func putCatalog(_ catalog: CatalogReference, _ change: CatalogChange) async throws
-    -> (CatalogRecord, WriteOutcome)
+  func putCatalog(_ catalog: CatalogReference, _ change: CatalogChange, by author: String)
+    async throws -> (CatalogRecord, WriteOutcome)
   {
     try await write { [self] db, now in
-      let tags = try tagText(change.tags ?? [:])
+      let tags = try tagText(change.tags?.applied(to: [:]) ?? [:])
       let location = change.location ?? "global"
       if var row = try CatalogRow.find(db, catalog) {
         row.location = location
         row.tags = tags
-        row.modifiedAt = now
+        row.authorship.change(by: author, at: now)
         try row.update(db)
         return (try row.record, .replaced)
       }
+      let authorship = Authorship(by: author, at: now)
       let row = CatalogRow(
         id: Self.newID(), subscription: catalog.scope.subscription,
         resourceGroup: catalog.scope.resourceGroup, name: catalog.name, location: location,
-        tags: tags, createdAt: now, modifiedAt: now)
+        tags: tags, authorship: authorship)
       try row.insert(db)
       try makeSigningKey(db, for: row)
       let product = ProductRow(
         id: Self.newID(), catalogId: row.id, name: ProductReference.defaultName, description: "",
-        createdAt: now, modifiedAt: now)
+        authorship: authorship)
       try product.insert(db)
       try DeviceGroupRow(
         id: Self.newID(), productId: product.id, name: DeviceGroupReference.unassignedName,
-        properties: DeviceGroupProperties(), createdAt: now
+        properties: DeviceGroupProperties(), authorship: authorship
       ).insert(db)
       return (try row.record, .created)
     }
   }
 
-  func patchCatalog(_ catalog: CatalogReference, _ change: CatalogChange) async throws
-    -> CatalogRecord
+  func patchCatalog(_ catalog: CatalogReference, _ change: CatalogChange, by author: String)
+    async throws -> CatalogRecord
   {
     try await write { db, now in
       var row = try CatalogRow.require(db, catalog)
-      if let tags = change.tags { row.tags = try tagText(tags) }
-      row.modifiedAt = now
+      if let tags = change.tags { row.tags = try tagText(tags.applied(to: row.record.tags)) }
+      row.authorship.change(by: author, at: now)
       try row.update(db)
       return try row.record
     }
@@ -54,19 +55,24 @@ extension ManagementStore {
     try await read { try CatalogRow.require($0, catalog).record }
   }
 
+  /// Those catalogs that somebody may see.
   /// - Parameters:
+  ///   - subscription: `nil` lists those of every subscription.
   ///   - resourceGroup: `nil` lists those of every resource group.
-  ///   - grant: lists those of a caller's catalogs alone.
   func catalogs(
-    subscription: String, resourceGroup: String?, in grant: CatalogGrant = .all, page: Page
+    subscription: String? = nil, resourceGroup: String? = nil, in grant: CatalogGrant = .all,
+    page: Page
   ) async throws -> [CatalogRecord] {
     try await read { db in
-      var request: SQLText =
-        "SELECT * FROM catalogs WHERE lower(subscription) = \(subscription.asciiLowercased)"
+      var request: SQLText = "SELECT * FROM catalogs WHERE 1 = 1\(page.condition)"
+      if let subscription {
+        request += " AND lower(subscription) = \(subscription.asciiLowercased)"
+      }
       if let resourceGroup {
         request += " AND lower(resourceGroup) = \(resourceGroup.asciiLowercased)"
       }
-      request += " AND \(grant.condition) ORDER BY lower(name), lower(resourceGroup) \(page.sql)"
+      request +=
+        " AND \(grant.condition) ORDER BY lower(name), lower(resourceGroup), id \(page.sql)"
       return try db.rows(request).map { try CatalogRow($0).record }
     }
   }
@@ -91,34 +97,34 @@ extension ManagementStore {
 
   // MARK: - Products
 
-  func putProduct(_ product: ProductReference, _ change: ProductChange) async throws
-    -> (ProductRecord, WriteOutcome)
+  func putProduct(_ product: ProductReference, _ change: ProductChange, by author: String)
+    async throws -> (ProductRecord, WriteOutcome)
   {
     try await write { db, now in
       let catalog = try CatalogRow.require(db, product.catalog)
       let description = change.properties?.description ?? ""
       if var row = try ProductRow.find(db, product.name, in: catalog) {
         row.description = description
-        row.modifiedAt = now
+        row.authorship.change(by: author, at: now)
         try row.update(db)
         return (row.record(in: catalog), .replaced)
       }
       let row = ProductRow(
         id: Self.newID(), catalogId: catalog.id, name: product.name, description: description,
-        createdAt: now, modifiedAt: now)
+        authorship: Authorship(by: author, at: now))
       try row.insert(db)
       return (row.record(in: catalog), .created)
     }
   }
 
-  func patchProduct(_ product: ProductReference, _ change: ProductChange) async throws
-    -> ProductRecord
+  func patchProduct(_ product: ProductReference, _ change: ProductChange, by author: String)
+    async throws -> ProductRecord
   {
     try await write { db, now in
       let catalog = try CatalogRow.require(db, product.catalog)
       var row = try ProductRow.require(db, product.name, in: catalog)
       if let description = change.properties?.description { row.description = description }
-      row.modifiedAt = now
+      row.authorship.change(by: author, at: now)
       try row.update(db)
       return row.record(in: catalog)
     }
@@ -136,7 +142,7 @@ extension ManagementStore {
       let row = try CatalogRow.require(db, catalog)
       return try db.rows(
         """
-        SELECT * FROM products WHERE catalogId = \(row.id) AND name NOT LIKE '.%'
+        SELECT * FROM products WHERE catalogId = \(row.id) AND name NOT LIKE '.%'\(page.condition)
         ORDER BY lower(name) \(page.sql)
         """
       ).map { try ProductRow($0).record(in: row) }

@@ -7,11 +7,11 @@ import ServiceAPI
 struct DeviceRow: Sendable {
   var id: String
   var deviceGroupId: String
-  var claimedAt: Int64
+  var authorship: Authorship
 
   func record(in group: DeviceGroupReference) -> DeviceRecord? {
     DeviceID(id).map {
-      DeviceRecord(id: $0, group: group, claimedAt: date(milliseconds: claimedAt))
+      DeviceRecord(id: $0, group: group, authorship: authorship)
     }
   }
 
@@ -24,7 +24,7 @@ extension DeviceRow {
   init(_ row: SQLRow) throws(SQLFailure) {
     id = try row["id"]
     deviceGroupId = try row["deviceGroupId"]
-    claimedAt = try row["claimedAt"]
+    authorship = try Authorship(row)
   }
 }
 
@@ -35,7 +35,9 @@ extension ManagementStore {
   /// group of the same catalog moves. All or none: 409 when one belongs to another catalog, or was
   /// provisioned for another.
   /// - Returns: the number of the operation.
-  func claim(_ devices: [DeviceID], into group: DeviceGroupReference) async throws -> String {
+  func claim(_ devices: [DeviceID], into group: DeviceGroupReference, by author: String)
+    async throws -> String
+  {
     try await write { db, now in
       let target = try LocatedGroup.require(db, group)
       let signingKey = try CatalogKeyRow.require(db, of: target.catalog)
@@ -58,9 +60,10 @@ extension ManagementStore {
         }
         try db.run(
           """
-          INSERT INTO devices (id, deviceGroupId, claimedAt)
-          VALUES (\(device.text), \(target.group.id), \(now))
-          ON CONFLICT (id) DO UPDATE SET deviceGroupId = excluded.deviceGroupId
+          INSERT INTO devices (id, deviceGroupId, \(Authorship.columns))
+          VALUES (\(device.text), \(target.group.id), \(Authorship(by: author, at: now).values))
+          ON CONFLICT (id) DO UPDATE SET deviceGroupId = excluded.deviceGroupId,
+            modifiedBy = excluded.modifiedBy, modifiedAt = excluded.modifiedAt
           """)
         try raiseEpochs(db, of: "SELECT \(device.text) AS id")
       }
@@ -73,23 +76,28 @@ extension ManagementStore {
   }
 
   func move(
-    _ device: DeviceID, from group: DeviceGroupReference, to target: DeviceGroupReference
+    _ device: DeviceID, from group: DeviceGroupReference, to target: DeviceGroupReference,
+    by author: String
   ) async throws -> DeviceRecord {
-    try await write { db, _ in
+    try await write { db, now in
       let source = try LocatedGroup.require(db, group)
-      let row = try require(db, device, in: source)
+      var row = try require(db, device, in: source)
       let target = try LocatedGroup.require(db, target)
       guard target.catalog.id == source.catalog.id else {
         throw ServiceFailure.invalid(
           "A device moves within its catalog only.", target: "properties.deviceGroupId")
       }
       if row.deviceGroupId != target.group.id {
+        row.authorship.change(by: author, at: now)
         try db.run(
-          "UPDATE devices SET deviceGroupId = \(target.group.id) WHERE id = \(device.text)")
+          """
+          UPDATE devices SET deviceGroupId = \(target.group.id), \(row.authorship.update)
+          WHERE id = \(device.text)
+          """)
         try raiseEpochs(db, of: "SELECT \(device.text) AS id")
       }
       return DeviceRecord(
-        id: device, group: target.reference, claimedAt: date(milliseconds: row.claimedAt))
+        id: device, group: target.reference, authorship: row.authorship)
     }
   }
 
@@ -117,7 +125,7 @@ extension ManagementStore {
       let place = try LocatedGroup.require(db, group)
       let row = try require(db, device, in: place)
       return DeviceRecord(
-        id: device, group: place.reference, claimedAt: date(milliseconds: row.claimedAt))
+        id: device, group: place.reference, authorship: row.authorship)
     }
   }
 
@@ -125,7 +133,10 @@ extension ManagementStore {
     try await read { db in
       let place = try LocatedGroup.require(db, group)
       return try db.rows(
-        "SELECT * FROM devices WHERE deviceGroupId = \(place.group.id) ORDER BY id \(page.sql)"
+        """
+        SELECT * FROM devices WHERE deviceGroupId = \(place.group.id)\(page.condition)
+        ORDER BY id \(page.sql)
+        """
       ).compactMap { try DeviceRow($0).record(in: place.reference) }
     }
   }
@@ -138,7 +149,7 @@ extension ManagementStore {
         SELECT devices.*, deviceGroups.name AS groupName, products.name AS productName FROM devices
         JOIN deviceGroups ON deviceGroups.id = deviceGroupId
         JOIN products ON products.id = productId
-        WHERE catalogId = \(row.id) ORDER BY devices.id \(page.sql)
+        WHERE catalogId = \(row.id)\(page.condition) ORDER BY devices.id \(page.sql)
         """
       ).compactMap {
         let product = ProductReference(catalog: row.reference, name: try $0["productName"])

@@ -5,8 +5,8 @@ import SQLStorage
 import ServiceAPI
 
 extension ManagementStore {
-  func putDeviceGroup(_ group: DeviceGroupReference, _ change: DeviceGroupChange) async throws
-    -> (DeviceGroupRecord, WriteOutcome)
+  func putDeviceGroup(_ group: DeviceGroupReference, _ change: DeviceGroupChange, by author: String)
+    async throws -> (DeviceGroupRecord, WriteOutcome)
   {
     try await write { db, now in
       let catalog = try CatalogRow.require(db, group.product.catalog)
@@ -14,9 +14,10 @@ extension ManagementStore {
       let found = try DeviceGroupRow.find(db, group.name, in: product)
       var row = DeviceGroupRow(
         id: found?.id ?? Self.newID(), productId: product.id, name: found?.name ?? group.name,
-        properties: DeviceGroupProperties(), createdAt: found?.createdAt ?? now)
+        properties: DeviceGroupProperties(),
+        authorship: found?.authorship ?? Authorship(by: author, at: now))
       row.retention = found?.retention ?? row.retention
-      row.merge(change.properties, now: now)
+      row.merge(change.properties, by: author, at: now)
       try Self.keepPeriod(db, row)
       if let found {
         try row.update(db)
@@ -29,13 +30,15 @@ extension ManagementStore {
     }
   }
 
-  func patchDeviceGroup(_ group: DeviceGroupReference, _ change: DeviceGroupChange) async throws
-    -> DeviceGroupRecord
+  func patchDeviceGroup(
+    _ group: DeviceGroupReference, _ change: DeviceGroupChange, by author: String
+  )
+    async throws -> DeviceGroupRecord
   {
     try await write { db, now in
       let found = try LocatedGroup.require(db, group)
       var row = found.group
-      row.merge(change.properties, now: now)
+      row.merge(change.properties, by: author, at: now)
       try Self.keepPeriod(db, row)
       try row.update(db)
       try raiseEpochsIfConsentChanged(db, from: found.group, to: row)
@@ -56,21 +59,26 @@ extension ManagementStore {
       let row = try ProductRow.require(db, product.name, in: catalog)
       return try db.rows(
         """
-        SELECT * FROM deviceGroups WHERE productId = \(row.id) AND name NOT LIKE '.%'
+        SELECT * FROM deviceGroups WHERE productId = \(row.id) AND name NOT LIKE '.%'\(page.condition)
         ORDER BY lower(name) \(page.sql)
         """
       ).map { try DeviceGroupRow($0).record(in: row.reference(in: catalog)) }
     }
   }
 
-  func deviceGroups(in catalog: CatalogReference, page: Page) async throws -> [DeviceGroupRecord] {
+  /// - Parameter name: `nil` lists those of every name.
+  func deviceGroups(in catalog: CatalogReference, named name: String? = nil, page: Page)
+    async throws -> [DeviceGroupRecord]
+  {
     try await read { db in
+      let named: SQLText =
+        name.map { " AND lower(deviceGroups.name) = \($0.asciiLowercased)" } ?? ""
       let row = try CatalogRow.require(db, catalog)
       return try db.rows(
         """
         SELECT deviceGroups.*, products.name AS productName
         FROM deviceGroups JOIN products ON products.id = productId
-        WHERE catalogId = \(row.id) AND deviceGroups.name NOT LIKE '.%'
+        WHERE catalogId = \(row.id) AND deviceGroups.name NOT LIKE '.%'\(named)\(page.condition)
         ORDER BY lower(products.name), lower(deviceGroups.name) \(page.sql)
         """
       ).map {

@@ -24,8 +24,7 @@ extension ManagementStore {
         name \(text) NOT NULL,
         location \(text) NOT NULL,
         tags \(text) NOT NULL,
-        createdAt \(integer) NOT NULL,
-        modifiedAt \(integer) NOT NULL
+        \(Authorship.definition(engine))
       ) \(engine.strict);
       CREATE UNIQUE INDEX catalogsByName
         ON catalogs (lower(subscription), lower(name), lower(resourceGroup));
@@ -34,8 +33,7 @@ extension ManagementStore {
         catalogId \(text) NOT NULL REFERENCES catalogs ON DELETE CASCADE,
         name \(text) NOT NULL,
         description \(text) NOT NULL,
-        createdAt \(integer) NOT NULL,
-        modifiedAt \(integer) NOT NULL
+        \(Authorship.definition(engine))
       ) \(engine.strict);
       CREATE UNIQUE INDEX productsByName ON products (catalogId, lower(name));
       CREATE TABLE deviceGroups (
@@ -49,14 +47,13 @@ extension ManagementStore {
         regionalDataBoundary \(text) NOT NULL,
         -- Days.
         retention \(integer) NOT NULL,
-        createdAt \(integer) NOT NULL,
-        modifiedAt \(integer) NOT NULL
+        \(Authorship.definition(engine))
       ) \(engine.strict);
       CREATE UNIQUE INDEX deviceGroupsByName ON deviceGroups (productId, lower(name));
       CREATE TABLE devices (
         id \(text) NOT NULL PRIMARY KEY,
         deviceGroupId \(text) NOT NULL REFERENCES deviceGroups ON DELETE CASCADE,
-        claimedAt \(integer) NOT NULL
+        \(Authorship.definition(engine))
       ) \(engine.strict);
       CREATE INDEX devicesByGroup ON devices (deviceGroupId, id);
       -- Device groups whose dumps are kept for less than 29 days. Outlives the group's row as its dumps do.

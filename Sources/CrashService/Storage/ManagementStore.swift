@@ -63,6 +63,9 @@ final class ManagementStore: Sendable {
 
 extension Page {
   var sql: SQLText { "LIMIT \(limit) OFFSET \(offset)" }
+
+  /// What goes behind other conditions.
+  var condition: SQLText { filter.map { " AND \($0)" } ?? "" }
 }
 
 extension String {

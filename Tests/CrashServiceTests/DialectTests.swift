@@ -1,0 +1,164 @@
+// What clients of the Resource Manager dialect expect of every resource: versions, case, patches, authors.
+
+import Foundation
+import ServiceAPI
+import Testing
+
+@testable import CrashService
+
+@Suite struct DialectTests {
+  @Test(arguments: [
+    ("", "MissingApiVersionParameter"), ("?api-version=", "MissingApiVersionParameter"),
+    ("?api-version=2021-01-01", "InvalidApiVersionParameter"),
+    ("?apiversion=2024-04-01", "MissingApiVersionParameter"),
+  ])
+  func `a request without a supported version is refused`(query: String, code: String) async throws
+  {
+    try await ServiceBench.run { bench in
+      for path in [ServiceBench.catalog.path, ServiceBench.scope.everyCatalogPath] {
+        // A query of its own keeps the bench from adding the version.
+        let answer = try await bench.get(path + (query.isEmpty ? "?" : query))
+        #expect(answer.status == .badRequest && answer.code == code)
+      }
+      let answer = try await bench.get(ServiceBench.catalog.path + "?api-version=1")
+      #expect(answer.message.contains("2024-04-01, 2022-09-01-preview"))
+      let nobody = try await bench.calling(as: .nobody).get(ServiceBench.catalog.path + "?")
+      #expect(nobody.status == .unauthorized, "a login comes first")
+    }
+  }
+
+  @Test(arguments: ["2024-04-01", "2022-09-01-preview", "2022-09-01-PREVIEW"])
+  func `both versions are answered`(version: String) async throws {
+    try await ServiceBench.run { bench in
+      let path = ServiceBench.group.path + "?API-Version=\(version)"
+      let answer = try await bench.get(path)
+      #expect(answer.status == .ok)
+    }
+  }
+
+  @Test func `types and names are found in any case and keep their own`() async throws {
+    try await ServiceBench.run { bench in
+      let path = ServiceBench.group.path
+      for variant in [path.uppercased(), path.lowercased()] {
+        let answer = try await bench.get(variant + "?api-version=2024-04-01")
+        #expect(answer.status == .ok, "\(variant)")
+        #expect(try answer.decoded(DeviceGroupResource.self).id == path)
+      }
+      let written = try await bench.put(path.lowercased(), "{}")
+      #expect(written.status == .ok)
+      #expect(try written.decoded(DeviceGroupResource.self).name == "Field Test")
+    }
+  }
+
+  @Test func `a patch changes what it names, and null sets it back`() async throws {
+    try await ServiceBench.run { bench in
+      let path = ServiceBench.group.path
+      func patched(_ json: String) async throws -> DeviceGroupProperties {
+        let answer = try await bench.patch(path, json)
+        #expect(answer.status == .ok, "\(answer.message)")
+        return try answer.decoded(DeviceGroupResource.self).properties
+      }
+      var wanted = try await patched("{}")
+      let all = """
+        {"properties":{"description":"d","osFeedType":"RetailEval","updatePolicy":"No3rdPartyAppUpdates",\
+        "allowCrashDumpsCollection":"Enabled","regionalDataBoundary":"EU"}}
+        """
+      wanted = DeviceGroupProperties(
+        description: "d", osFeedType: .retailEval, updatePolicy: .no3rdPartyAppUpdates,
+        allowCrashDumpsCollection: .enabled, regionalDataBoundary: .eu)
+      #expect(try await patched(all) == wanted)
+      #expect(try await patched(#"{"properties":{}}"#) == wanted)
+      #expect(try await patched(#"{"unknown":1,"properties":{"other":null}}"#) == wanted)
+      wanted.description = ""
+      wanted.allowCrashDumpsCollection = .disabled
+      let nulls = #"{"properties":{"description":null,"allowCrashDumpsCollection":null}}"#
+      #expect(try await patched(nulls) == wanted)
+      #expect(try await patched(#"{"properties":null}"#) == DeviceGroupProperties())
+    }
+  }
+
+  @Test func `tags are merged, and null removes them`() async throws {
+    try await ServiceBench.run { bench in
+      let path = ServiceBench.catalog.path
+      let steps: [(json: String, tags: [String: String])] = [
+        (#"{"tags":{"b":"3","c":"4","x":null}}"#, ["a": "1", "b": "3", "c": "4"]),
+        (#"{"tags":{"a":null,"c":null}}"#, ["b": "3"]), ("{}", ["b": "3"]),
+        (#"{"tags":null}"#, [:]),
+      ]
+      let made = try await bench.put(path, #"{"tags":{"a":"1","b":"2"}}"#)
+      #expect(try made.decoded(CatalogResource.self).tags == ["a": "1", "b": "2"])
+      for step in steps {
+        let answer = try await bench.patch(path, step.json)
+        #expect(try answer.decoded(CatalogResource.self).tags == step.tags, "\(step.json)")
+      }
+    }
+  }
+
+  @Test(arguments: [
+    (#"{"properties":{"osFeedType":"Beta"}}"#, "properties.osFeedType", "Retail, RetailEval"),
+    (#"{"properties":{"updatePolicy":1}}"#, "properties.updatePolicy", "another type"),
+    (
+      #"{"properties":{"regionalDataBoundary":"eu"}}"#, "properties.regionalDataBoundary",
+      "None, EU"
+    ),
+    (#"{"properties":{"description":7}}"#, "properties.description", "another type"),
+    (
+      #"{"properties":{"description":"\#(String(repeating: "x", count: 1001))"}}"#,
+      "properties.description", "0 to 1000 characters, not 1001"
+    ),
+    (#"{"properties":{"description":"a\u0000b"}}"#, "properties.description", "control characters"),
+    (#"{"properties":[]}"#, "properties", "another type"), ("[]", nil, "another type"),
+    ("{", nil, "not valid JSON"),
+  ])
+  func `a body that is wrong is refused by the part that is`(
+    json: String, target: String?, words: String
+  ) async throws {
+    try await ServiceBench.run { bench in
+      for answer in [
+        try await bench.patch(ServiceBench.group.path, json),
+        try await bench.put(ServiceBench.group.path, json),
+      ] {
+        #expect(answer.status == .badRequest)
+        let error = try answer.decoded(ServiceErrorBody.self).error
+        #expect(error.code == "InvalidRequestContent" && error.target == target)
+        #expect(error.message.contains(words), "\(error.message)")
+      }
+    }
+  }
+
+  @Test(arguments: [
+    (#"{"tags":{"a":1}}"#, "another type"), (#"{"tags":{"":"1"}}"#, "name has 1 to 512"),
+    (#"{"tags":{"a":"\#(String(repeating: "v", count: 257))"}}"#, "value has 0 to 256"),
+    (#"{"tags":{"a":"\u0007"}}"#, "control characters"),
+    (#"{"tags":{\#((0..<51).map { #""t\#($0)":"""# }.joined(separator: ","))}}"#, "50 tags"),
+    (#"{"location":""}"#, "location has 1 to 90"),
+  ])
+  func `a catalog with texts that are wrong is refused`(json: String, words: String) async throws {
+    try await ServiceBench.run { bench in
+      let answer = try await bench.put(ServiceBench.catalog.path, json)
+      #expect(answer.code == "InvalidRequestContent")
+      #expect(answer.message.contains(words), "\(answer.message)")
+    }
+  }
+
+  @Test func `resources say who made them and who changed them`() async throws {
+    try await ServiceBench.run { bench in
+      let maker = try await bench.get(ServiceBench.group.path).decoded(DeviceGroupResource.self)
+        .systemData
+      bench.clock.advance(seconds: 60)
+      let other = bench.calling(as: .administrator)
+      _ = try await other.patch(ServiceBench.group.path, #"{"properties":{"description":"x"}}"#)
+      let after = try await bench.get(ServiceBench.group.path).decoded(DeviceGroupResource.self)
+        .systemData
+      #expect(maker?.createdBy?.hasPrefix("token ") == true)
+      #expect(after?.createdBy == maker?.createdBy && after?.createdAt == maker?.createdAt)
+      #expect(after?.lastModifiedBy != maker?.lastModifiedBy)
+      #expect(after?.lastModifiedBy?.hasPrefix("token ") == true)
+      #expect(after?.createdByType == "Application" && after?.lastModifiedByType == "Application")
+      #expect(after?.lastModifiedAt == bench.clock.now)
+      let device = try await bench.get(ServiceBench.group.devicePath(ServiceBench.device))
+        .decoded(DeviceResource.self).systemData
+      #expect(device?.createdBy == maker?.createdBy)
+    }
+  }
+}
