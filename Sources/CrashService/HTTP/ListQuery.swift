@@ -86,6 +86,11 @@ extension Request {
     return Int(number)
   }
 
+  /// The address of this request with one query parameter replaced.
+  func link(replacing name: String, with value: String) -> String {
+    link(replacing: [(name, value)])
+  }
+
   /// The address of this request with query parameters replaced.
   func link(replacing changes: [(String, String)]) -> String {
     let kept = (uri.query ?? "").split(separator: "&").filter { part in
