@@ -101,7 +101,7 @@ public final class CrashService: Sendable {
       OperationRoutes(service: self), ProvisioningRoutes(service: self),
       LeaseRoutes(service: self), ConsentRoutes(service: self), OfferRoutes(service: self),
       IngestRoutes(service: self), CountRoutes(service: self), DumpRoutes(service: self),
-      RetentionRoutes(service: self),
+      RetentionRoutes(service: self), TenantRoutes(service: self),
     ]
     return groups.flatMap(\.endpoints)
   }

@@ -25,7 +25,12 @@ public struct ServiceFailure: Error, Equatable, Sendable {
 
 extension ServiceFailure: HTTPResponseError {
   public func response(from request: Request, context: some RequestContext) throws -> Response {
-    var response = try jsonResponse(body, status: status)
+    // The older public API has errors in an array.
+    var response =
+      request.uri.path.lowercased().hasPrefix(TenantPath.prefix)
+      ? try jsonResponse(
+        [TenantError(code: body.error.code, title: body.error.message)], status: status)
+      : try jsonResponse(body, status: status)
     if let retryAfter { response.headers[.retryAfter] = String(retryAfter) }
     if let challenge { response.headers[.wwwAuthenticate] = challenge }
     return response

@@ -47,8 +47,11 @@ struct Answer {
     try ServiceJSON.decoder().decode(type, from: Data(body.readableBytesView))
   }
 
-  /// The code of an error answer.
-  var code: String? { (try? decoded(ServiceErrorBody.self))?.error.code }
+  /// The code of an error answer, in either dialect.
+  var code: String? {
+    (try? decoded(ServiceErrorBody.self))?.error.code
+      ?? (try? decoded([TenantError].self))?.first?.code
+  }
   /// The message of an error answer.
   var message: String { (try? decoded(ServiceErrorBody.self))?.error.message ?? "" }
 }

@@ -17,6 +17,7 @@ struct Endpoint: Sendable {
     case deviceGroups = "Device groups"
     case devices = "Devices"
     case operations = "Operations"
+    case tenants = "Tenants (the older public API)"
     case dumps = "Dumps"
     case bridges = "Bridges"
     case operation = "Running the service"
