@@ -148,6 +148,9 @@ let fuzzModules: [Target] = [
 
 let argumentParser: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
+let configuration: Target.Dependency = .product(
+  name: "Configuration", package: "swift-configuration")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
@@ -174,6 +177,7 @@ let hostModules: [Target] = [
   module("DumpOpening", ["DumpFormat", crypto]),
   module("ServiceAPI", ["ConsentLease", "DumpFormat"]),
   module("SQLStorage", [grdb]),
+  module("PrometheusMetrics", [metrics]),
   .systemLibrary(
     name: "CLibUSB", path: "CShims/CLibUSB", pkgConfig: "libusb-1.0",
     providers: [.apt(["libusb-1.0-0-dev"])]),
@@ -181,14 +185,15 @@ let hostModules: [Target] = [
   module(
     "HostBridge",
     [
-      "ConsentLease", "DumpFormat", "LinkProtocol", "SerialLink", "ServiceAPI", crypto, grdb,
-      httpClient, lifecycle, logging, nioCore, nioHTTP, nioSSL, nioPosix,
+      "ConsentLease", "DumpFormat", "LinkProtocol", "PrometheusMetrics", "SerialLink", "ServiceAPI",
+      crypto, grdb, httpClient, lifecycle, logging, nioCore, nioHTTP, nioSSL, nioPosix,
     ]),
   module(
     "CrashService",
     [
-      "ConsentLease", "DumpAnalysis", "DumpFormat", "DumpOpening", "SQLStorage", "ServiceAPI",
-      crypto, hummingbird, lifecycle, logging, nioCore, nioHTTP,
+      "ConsentLease", "DumpAnalysis", "DumpFormat", "DumpOpening", "PrometheusMetrics",
+      "SQLStorage", "ServiceAPI", crypto, hummingbird, lifecycle, logging, metrics, nioCore,
+      nioHTTP,
     ]),
   module("GDBSession", ["DumpAnalysis", "DumpFormat", subprocess]),
   program(
@@ -241,6 +246,7 @@ let testTargets: [Target] = [
       nioPosix, nioSSL,
     ]),
   tests("SQLStorageTests", ["SQLStorage", "MartletTestKit"]),
+  tests("PrometheusMetricsTests", ["MartletTestKit", "PrometheusMetrics", metrics]),
   tests(
     "CrashServiceTests",
     [
@@ -284,7 +290,11 @@ let kitDependencies: [Package.Dependency] = [
 
 let hostDependencies: [Package.Dependency] = [
   .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+  .package(
+    url: "https://github.com/apple/swift-configuration", from: "1.4.0",
+    traits: [.defaults, "YAML"]),
   .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
   .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
   .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
   .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),

@@ -22,6 +22,8 @@ public final class CrashService: Sendable {
   let limits: ServiceLimits
   let now: @Sendable () -> Date
   let logger: Logger
+  let metrics = ServiceMetrics()
+  let started: Date
   /// Tokens and bridges' certificates.
   let access: AccessStore
   private let login: AccessGate.Login
@@ -57,10 +59,13 @@ public final class CrashService: Sendable {
         database: SQLiteDatabase(at: ManagementStore.file(in: dataFolder)),
         masterKey: masterKey, now: now)
       dumps = DumpStores(
-        eu: try await DumpStore(region: .eu, in: dataFolder, masterKey: masterKey),
-        usEast: try await DumpStore(region: .usEast, in: dataFolder, masterKey: masterKey),
-        usWest: try await DumpStore(region: .usWest, in: dataFolder, masterKey: masterKey),
-        limits: limits)
+        eu: try await DumpStore(
+          region: .eu, in: dataFolder, masterKey: masterKey, metrics: metrics),
+        usEast: try await DumpStore(
+          region: .usEast, in: dataFolder, masterKey: masterKey, metrics: metrics),
+        usWest: try await DumpStore(
+          region: .usWest, in: dataFolder, masterKey: masterKey, metrics: metrics),
+        limits: limits, metrics: metrics)
     } catch is SecretUnreadable {
       throw ServiceStartFailure(
         code: .wrongMasterKey,
@@ -80,6 +85,7 @@ public final class CrashService: Sendable {
     login = loginAge.map { .required(LoginDirectory(store: access, longestAge: $0)) } ?? .off
     self.limits = limits
     self.now = now
+    started = now()
     self.logger = logger
   }
 
@@ -95,7 +101,8 @@ public final class CrashService: Sendable {
   /// Everything that can be asked of the service.
   var endpoints: [Endpoint] {
     let groups: [any EndpointGroup] = [
-      HealthRoutes(), CatalogRoutes(service: self), CatalogListRoutes(service: self),
+      HealthRoutes(), MetricsRoutes(service: self), CatalogRoutes(service: self),
+      CatalogListRoutes(service: self),
       ProductRoutes(service: self),
       DeviceGroupRoutes(service: self), DeviceRoutes(service: self),
       OperationRoutes(service: self), ProvisioningRoutes(service: self),
@@ -109,7 +116,8 @@ public final class CrashService: Sendable {
   /// The routes of every API.
   func router() -> Router<ServiceContext> {
     let router = Router(context: ServiceContext.self, options: .caseInsensitive)
-    router.add(middleware: ErrorMiddleware())
+    router.add(middleware: RequestObserver(metrics: metrics))
+    router.add(middleware: ErrorMiddleware(metrics: metrics))
     let gate = AccessGate(login: login, management: management, now: now)
     for endpoint in endpoints { endpoint.register(on: router, behind: gate) }
     return router
@@ -124,7 +132,9 @@ public final class CrashService: Sendable {
   ) -> some ApplicationProtocol {
     Application(
       router: router(),
-      server: .http1(configuration: .init(idleTimeout: .seconds(60))),
+      server: .http1(
+        configuration: .init(
+          additionalChannelHandlers: [ConnectionCounter(self.metrics)], idleTimeout: .seconds(60))),
       configuration: ApplicationConfiguration(
         address: .hostname(host, port: port), serverName: "martlet-service"),
       onServerRunning: { channel in await onListening(channel.localAddress?.port ?? port) },

@@ -40,7 +40,7 @@ public struct PrometheusPage {
         helped = words[2]
       } else if line.hasPrefix("# TYPE ") {
         try check(words.count == 4 && helped == words[2], "TYPE without HELP before it")
-        try check(["counter", "gauge"].contains(words[3]), "unknown type")
+        try check(["counter", "gauge", "histogram"].contains(words[3]), "unknown type")
         try check(kinds[words[2]] == nil, "a second TYPE")
         try check(
           (words[3] == "counter") == words[2].hasSuffix("_total"), "only counters end in _total")
@@ -48,10 +48,35 @@ public struct PrometheusPage {
         kinds[words[2]] = words[3]
       } else {
         let sample = try Self.sample(line)
-        try check(sample.name == family, "a sample outside its family")
+        try check(belongs(sample, to: family), "a sample outside its family")
         try check(
           !samples.contains { $0.name == sample.name && $0.labels == sample.labels }, "twice")
         samples.append(sample)
+      }
+    }
+    try checkHistograms()
+  }
+
+  /// Whether a sample's name is the family's, or one that a histogram has.
+  private func belongs(_ sample: Sample, to family: String?) -> Bool {
+    guard let family, kinds[family] == "histogram" else { return sample.name == family }
+    if sample.name == family + "_bucket" { return sample.labels["le"] != nil }
+    return [family + "_sum", family + "_count"].contains(sample.name)
+  }
+
+  /// Histograms whose buckets fall, or do not end with all that was counted.
+  private func checkHistograms() throws {
+    for family in kinds.filter({ $0.value == "histogram" }).keys {
+      let buckets = Dictionary(
+        grouping: samples.filter { $0.name == family + "_bucket" },
+        by: { $0.labels.filter { $0.key != "le" } })
+      for (labels, series) in buckets {
+        let bounds = series.map { Double($0.labels["le"] ?? "") ?? .nan }
+        let counts = series.map(\.value)
+        let isRight =
+          bounds == bounds.sorted() && bounds.last == .infinity && counts == counts.sorted()
+          && counts.last == self[family + "_count", labels] && self[family + "_sum", labels] != nil
+        if !isRight { throw Problem(line: family, words: "a histogram that is none: \(labels)") }
       }
     }
   }

@@ -28,8 +28,12 @@ struct AccessGate: Sendable {
   func admit(_ request: Request, _ context: ServiceContext, to endpoint: Endpoint) async throws
     -> Principal
   {
-    guard let permission = endpoint.access.permission else { return .anonymous }
+    guard let permission = endpoint.access.permission else {
+      context.record.note(principal: .anonymous)
+      return .anonymous
+    }
     let principal = try await principal(of: request)
+    context.record.note(principal: principal)
     guard principal.may(permission) else {
       throw ServiceFailure.roleMissing(principal, permission: permission)
     }

@@ -89,6 +89,7 @@ struct Endpoint: Sendable {
   func register(on router: Router<ServiceContext>, behind gate: AccessGate) {
     router.on(routerPath, method: method) { request, context in
       var context = context
+      context.record.note(operation: id)
       context.principal = try await gate.admit(request, context, to: self)
       if ResourceManagerVersion.applies(to: path) { try ResourceManagerVersion.check(request) }
       return try await handler(request, context)

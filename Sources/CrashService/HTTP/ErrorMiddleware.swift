@@ -1,4 +1,4 @@
-// Turns every error into JSON with a code and a message, and writes one log line per request.
+// Turns every error into JSON with a code and a message.
 
 import Foundation
 import GRDB
@@ -7,33 +7,26 @@ import Logging
 import NIOHTTP1
 import SQLStorage
 
-/// The outermost middleware: nothing leaves the service but an answer with a body that explains it.
-struct ErrorMiddleware<Context: RequestContext>: RouterMiddleware {
+/// Nothing leaves the service but an answer with a body that explains it.
+struct ErrorMiddleware: RouterMiddleware {
+  typealias Context = ServiceContext
+
+  let metrics: ServiceMetrics
+
   func handle(
     _ request: Request, context: Context,
     next: (Request, Context) async throws -> Response
   ) async throws -> Response {
-    let start = ContinuousClock.now
-    var code: String?
-    let response: Response
     do {
-      response = try await next(request, context)
+      return try await next(request, context)
     } catch let error as HTTPParserError {
       // What came is no HTTP: the server answers that by itself and closes the connection.
       throw error
     } catch {
       let failure = failure(for: error, request: request, context: context)
-      code = failure.body.error.code
-      response = try failure.response(from: request, context: context)
+      context.record.note(code: failure.body.error.code)
+      return try failure.response(from: request, context: context)
     }
-    var metadata: Logger.Metadata = [
-      "method": "\(request.method.rawValue)", "path": "\(request.uri.path)",
-      "status": "\(response.status.code)",
-      "milliseconds": "\((ContinuousClock.now - start) / .milliseconds(1))",
-    ]
-    if let code { metadata["code"] = "\(code)" }
-    context.logger.info("request", metadata: metadata)
-    return response
   }
 
   private func failure(for error: any Error, request: Request, context: Context) -> ServiceFailure {
@@ -64,6 +57,7 @@ struct ErrorMiddleware<Context: RequestContext>: RouterMiddleware {
   }
 
   private func storageFailure(_ error: SQLFailure, context: Context) -> ServiceFailure {
+    metrics.databaseFailed(error.code.rawValue)
     context.logger.error(
       "storage failed", metadata: ["code": "\(error.code)", "message": "\(error.message)"])
     switch error.code {

@@ -10,6 +10,8 @@ struct ServiceContext: RequestContext {
   let channel: any Channel
   /// Who calls; ``Principal/anonymous`` until ``AccessGate`` let the request pass.
   var principal = Principal.anonymous
+  /// What is told of the request when it is over.
+  let record = RequestRecord()
 
   init(source: Source) {
     coreContext = CoreRequestContextStorage(source: source)

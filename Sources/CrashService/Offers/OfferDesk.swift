@@ -18,6 +18,8 @@ final class OfferDesk: Sendable {
 
   private let desk: GroupCommit<Request, [OfferAnswer.Verdict]>
   private let lately: LatelyStored
+  /// What metrics call the queue of offers.
+  let queue: String
 
   /// - Parameters:
   ///   - home: the region whose database has the promises.
@@ -25,15 +27,18 @@ final class OfferDesk: Sendable {
   ///   - lately: what was stored a moment ago, in whatever region.
   init(
     home: DumpStore, others: [DumpStore], limits: ServiceLimits, lately: LatelyStored,
-    waiting: GroupCommitLimits = GroupCommitLimits(mostTogether: 128, mostWaiting: 2048)
+    waiting: GroupCommitLimits = GroupCommitLimits(mostTogether: 128, mostWaiting: 2048),
+    metrics: ServiceMetrics? = nil
   ) {
     self.lately = lately
-    desk = GroupCommit(waiting) { requests in
+    queue = "offers-\(home.region.storeName)"
+    desk = GroupCommit(waiting, metrics: metrics?.commits(of: queue)) { requests in
       try await Self.judge(
         requests, home: home, others: others, limits: limits, settled: lately.names)
     }
   }
 
+  var waiting: Int { desk.waiting }
   var hasRoom: Bool { desk.hasRoom }
 
   /// Judges the offers of one device, whose owner consents. What it promises and what it skips is on

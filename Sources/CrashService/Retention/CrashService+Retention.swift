@@ -16,6 +16,7 @@ extension CrashService {
         keys += groupKeys
         rows += groupRows
       }
+      metrics.deleted(dumps: rows, keys: keys, in: store.region)
       guard keys + rows > 0 else { continue }
       logger.notice(
         "dumps deleted",
@@ -23,6 +24,7 @@ extension CrashService {
           "region": "\(store.region.rawValue)", "dumps": "\(rows)", "keys": "\(keys)",
         ])
     }
+    metrics.lookedThrough(at: now)
     return try await retentionReport()
   }
 

@@ -24,6 +24,7 @@ struct LeaseRoutes: EndpointGroup {
         }
         try await service.management.countUncaptured(
           asked.uncapturedCrashes, device: device, nonce: Array(asked.nonce))
+        service.metrics.signedLease(isAllowed: answer.allowed)
         context.logger.info(
           "lease issued",
           metadata: [

@@ -26,14 +26,15 @@ struct OfferRoutes: EndpointGroup {
             "At most \(Self.mostOffers) offers go into one request, not \(offers.count).",
             target: "offers")
         }
+        let verdicts = try await service.management.holdingStanding(of: device) { standing in
+          guard standing.isKnown else { throw ServiceFailure.unknownDevice(device) }
+          return try await self.verdicts(offers, standing)
+        }
+        service.metrics.judged(verdicts)
         return try jsonResponse(
-          try await service.management.holdingStanding(of: device) { standing in
-            guard standing.isKnown else { throw ServiceFailure.unknownDevice(device) }
-            let verdicts = try await verdicts(offers, standing)
-            return OfferAnswer(
-              verdicts: verdicts,
-              retryAfterSeconds: verdicts.contains(.later) ? Promises.seconds : nil)
-          })
+          OfferAnswer(
+            verdicts: verdicts,
+            retryAfterSeconds: verdicts.contains(.later) ? Promises.seconds : nil))
       }
     ]
   }

@@ -77,10 +77,11 @@ final class DumpStore: Sendable {
   ///   - database: the region's own; brought up to date.
   ///   - keyDatabase: for the keys alone.
   ///   - limits: how many dumps are committed together, and how many may wait.
+  ///   - metrics: counts what is committed.
   /// - Throws: ``SecretUnreadable`` when a database belongs to another master key.
   init(
     region: Region, database: any SQLDatabase, keyDatabase: any SQLDatabase, masterKey: MasterKey,
-    limits: GroupCommitLimits = GroupCommitLimits()
+    limits: GroupCommitLimits = GroupCommitLimits(), metrics: ServiceMetrics? = nil
   ) async throws {
     self.region = region
     self.database = database
@@ -90,10 +91,13 @@ final class DumpStore: Sendable {
     try await database.write { try secrets.claim($0) }
     keys = try await RetentionKeys(keyDatabase, masterKey: masterKey, store: region.storeName)
     let days = KnownDays()
-    ingest = GroupCommit(limits) { rows in
+    ingest = GroupCommit(limits, metrics: metrics?.commits(of: Self.queue(of: region))) { rows in
       try await Self.store(rows, in: database, region: region, days: days)
     }
   }
+
+  /// What metrics call the queue of dumps.
+  static func queue(of region: Region) -> String { "dumps-\(region.storeName)" }
 
   func close() async throws {
     try await database.close()

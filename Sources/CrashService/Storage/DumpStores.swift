@@ -13,16 +13,29 @@ struct DumpStores: Sendable {
   private let strays = Strays()
   private let euDesk: OfferDesk
   private let usDesk: OfferDesk
+  private let metrics: ServiceMetrics?
 
-  init(eu: DumpStore, usEast: DumpStore, usWest: DumpStore, limits: ServiceLimits) {
+  init(
+    eu: DumpStore, usEast: DumpStore, usWest: DumpStore, limits: ServiceLimits,
+    metrics: ServiceMetrics? = nil
+  ) {
     self.eu = eu
     self.usEast = usEast
     self.usWest = usWest
-    euDesk = OfferDesk(home: eu, others: [usEast, usWest], limits: limits, lately: lately)
-    usDesk = OfferDesk(home: usEast, others: [eu, usWest], limits: limits, lately: lately)
+    self.metrics = metrics
+    euDesk = OfferDesk(
+      home: eu, others: [usEast, usWest], limits: limits, lately: lately, metrics: metrics)
+    usDesk = OfferDesk(
+      home: usEast, others: [eu, usWest], limits: limits, lately: lately, metrics: metrics)
   }
 
   var all: [DumpStore] { [eu, usEast, usWest] }
+
+  /// How many items wait in each queue.
+  var waiting: [(queue: String, count: Int)] {
+    all.map { (DumpStore.queue(of: $0.region), $0.waiting) }
+      + [euDesk, usDesk].map { ($0.queue, $0.waiting) }
+  }
 
   subscript(region: Region) -> DumpStore {
     switch region {
@@ -52,12 +65,20 @@ struct DumpStores: Sendable {
       besides: placement, epoch: dump.prologue.header.consentEpoch, of: all)
     for store in others {
       if let stored = try await store.find(key, of: placement.device) {
-        return stored.digest == dump.digest ? .present(id: stored.id) : .conflict
+        let isSame = stored.digest == dump.digest
+        return counted(isSame ? .present(id: stored.id) : .conflict, of: dump, in: store.region)
       }
     }
     let outcome = try await self[placement.region].insert(dump)
     lately.insert(
       Promises.Name(device: placement.device.text, key: key), now: milliseconds(dump.receivedAt))
+    return counted(outcome, of: dump, in: placement.region)
+  }
+
+  private func counted(_ outcome: StoreOutcome, of dump: IncomingDump, in region: Region)
+    -> StoreOutcome
+  {
+    metrics?.took(outcome, bytes: dump.content.count, in: region)
     return outcome
   }
 

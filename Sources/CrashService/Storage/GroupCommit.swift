@@ -38,13 +38,19 @@ final class GroupCommit<Item: Sendable, Outcome: Sendable>: Sendable {
   }
 
   private let limits: GroupCommitLimits
+  private let metrics: ServiceMetrics.Commits?
   private let commit: Commit
   private let state = Mutex(State())
 
-  /// - Parameter commit: writes items in one transaction; answers each in its order, or throws when
-  ///   nothing was written.
-  init(_ limits: GroupCommitLimits, commit: @escaping Commit) {
+  /// - Parameters:
+  ///   - metrics: counts transactions.
+  ///   - commit: writes items in one transaction; answers each in its order, or throws when nothing was
+  ///     written.
+  init(
+    _ limits: GroupCommitLimits, metrics: ServiceMetrics.Commits? = nil, commit: @escaping Commit
+  ) {
     self.limits = limits
+    self.metrics = metrics
     self.commit = commit
   }
 
@@ -84,7 +90,9 @@ final class GroupCommit<Item: Sendable, Outcome: Sendable>: Sendable {
 
   private func settle(_ batch: [Waiting]) async {
     do {
+      let start = ContinuousClock.now
       let outcomes = try await commit(batch.map(\.item))
+      metrics?.take(items: batch.count, duration: .now - start)
       for (waiting, outcome) in zip(batch, outcomes) {
         waiting.continuation.resume(returning: outcome)
       }

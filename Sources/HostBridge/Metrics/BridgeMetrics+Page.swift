@@ -1,6 +1,7 @@
 // The page that Prometheus fetches.
 
 import Foundation
+import PrometheusMetrics
 
 extension BridgeMetrics {
   /// The path of the page.
@@ -157,22 +158,5 @@ extension BridgeMetrics {
     labels: MetricsText.Labels, value: Double
   )] {
     counts.sorted { $0.key < $1.key }.map { (["board": $0.key], Double($0.value)) }
-  }
-}
-
-/// What the system says of this process (proc(5)); `nil` where there is no /proc.
-private enum ProcessUsage {
-  static var residentBytes: Double? {
-    guard let fields = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8),
-      let pages = fields.split(separator: " ").dropFirst().first.flatMap({ Double($0) })
-    else { return nil }
-    return pages * Double(sysconf(Int32(_SC_PAGESIZE)))
-  }
-
-  static var openDescriptors: Double? {
-    // The listing itself has one open.
-    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")).map {
-      Double($0.count - 1)
-    }
   }
 }
