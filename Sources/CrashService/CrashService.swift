@@ -20,9 +20,12 @@ public final class CrashService: Sendable {
   let management: ManagementStore
   let dumps: DumpStores
   let limits: ServiceLimits
+  let clock: ServiceClock
+  /// The time for every date the service stores or shows.
   let now: @Sendable () -> Date
   let logger: Logger
   let metrics = ServiceMetrics()
+  let readiness: Readiness
   let started: Date
   /// Tokens and bridges' certificates.
   let access: AccessStore
@@ -36,12 +39,12 @@ public final class CrashService: Sendable {
   ///   - loginAge: how long a token that was revoked may open something still; without it nobody
   ///     needs one.
   ///   - limits: how many dumps of one kind are enough.
-  ///   - now: the clock for every date the service stores or shows.
+  ///   - clock: tells the time for every date the service stores or shows.
   /// - Throws: ``ServiceStartFailure``.
   public init(
     dataFolder: URL, masterKey: MasterKey, loginAge: Duration? = nil,
     limits: ServiceLimits = ServiceLimits(),
-    now: @escaping @Sendable () -> Date = { Date() },
+    clock: ServiceClock = ServiceClock(),
     logger: Logger = Logger(label: "martlet-service")
   ) async throws {
     do {
@@ -54,10 +57,12 @@ public final class CrashService: Sendable {
         remedy: "Choose another folder with --data, or change who may write there")
     }
     lock = try FolderLock(dataFolder)
+    self.clock = clock
+    now = { clock.now }
     do {
       management = try await ManagementStore(
         database: SQLiteDatabase(at: ManagementStore.file(in: dataFolder)),
-        masterKey: masterKey, now: now)
+        masterKey: masterKey, now: { clock.now })
       dumps = DumpStores(
         eu: try await DumpStore(
           region: .eu, in: dataFolder, masterKey: masterKey, metrics: metrics),
@@ -66,6 +71,10 @@ public final class CrashService: Sendable {
         usWest: try await DumpStore(
           region: .usWest, in: dataFolder, masterKey: masterKey, metrics: metrics),
         limits: limits, metrics: metrics)
+      // A clock that stands before what was stored already has jumped back.
+      for store in dumps.all {
+        if let newest = try await store.newest() { clock.advance(to: newest) }
+      }
     } catch is SecretUnreadable {
       throw ServiceStartFailure(
         code: .wrongMasterKey,
@@ -84,8 +93,15 @@ public final class CrashService: Sendable {
     self.access = access
     login = loginAge.map { .required(LoginDirectory(store: access, longestAge: $0)) } ?? .off
     self.limits = limits
-    self.now = now
-    started = now()
+    started = clock.now
+    readiness = Readiness(
+      [.database("management", management.database)]
+        + dumps.all.flatMap { store in
+          [
+            .database(store.region.storeName, store.database),
+            .database("\(store.region.storeName)-keys", store.keys.database),
+          ]
+        } + [.disk { freeBytes(of: dataFolder) }, .clock(clock)])
     self.logger = logger
   }
 
@@ -101,7 +117,7 @@ public final class CrashService: Sendable {
   /// Everything that can be asked of the service.
   var endpoints: [Endpoint] {
     let groups: [any EndpointGroup] = [
-      HealthRoutes(), MetricsRoutes(service: self), CatalogRoutes(service: self),
+      HealthRoutes(service: self), MetricsRoutes(service: self), CatalogRoutes(service: self),
       CatalogListRoutes(service: self),
       ProductRoutes(service: self),
       DeviceGroupRoutes(service: self), DeviceRoutes(service: self),

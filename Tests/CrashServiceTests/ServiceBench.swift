@@ -13,11 +13,29 @@ import Testing
 
 /// A clock that tests set.
 final class TestClock: Sendable {
-  private let time = Mutex(Date(timeIntervalSince1970: 1_800_000_000))
+  private struct State {
+    var time = Date(timeIntervalSince1970: 1_800_000_000)
+    var uptime = Duration.zero
+  }
 
-  var now: Date { time.withLock { $0 } }
+  private let state = Mutex(State())
 
-  func advance(seconds: TimeInterval) { time.withLock { $0 += seconds } }
+  var now: Date { state.withLock { $0.time } }
+  var uptime: Duration { state.withLock { $0.uptime } }
+
+  /// The same clock, as the service watches it.
+  var watched: ServiceClock { ServiceClock(wall: { self.now }, uptime: { self.uptime }) }
+
+  /// Lets time pass.
+  func advance(seconds: TimeInterval) {
+    state.withLock {
+      $0.time += seconds
+      $0.uptime += .seconds(seconds)
+    }
+  }
+
+  /// Sets the clock ahead, or back, while no time passes.
+  func jump(seconds: TimeInterval) { state.withLock { $0.time += seconds } }
 }
 
 /// A folder that is gone when the test is over.
@@ -94,7 +112,7 @@ struct ServiceBench: Sendable {
     if let log { logger = Logger(label: "test") { _ in log } }
     let service = try await CrashService(
       dataFolder: folder.url, masterKey: masterKey, loginAge: .zero, limits: limits,
-      now: { clock.now }, logger: logger)
+      clock: clock.watched, logger: logger)
     let application = service.application(host: "localhost", port: 0)
     try await application.test(live ? .live : .router) { client in
       let bench = ServiceBench(

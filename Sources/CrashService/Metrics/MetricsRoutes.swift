@@ -28,6 +28,7 @@ struct MetricsRoutes: EndpointGroup {
 extension CrashService {
   /// Everything that is counted, as Prometheus reads it.
   func metricsPage() async -> String {
+    for check in await readiness.report().checks { metrics.ready(check.name, check.isOK) }
     for (name, waiting) in dumps.waiting { metrics.waiting(waiting, in: name) }
     for store in dumps.all {
       do {

@@ -21,6 +21,7 @@ extension ServiceMetrics {
     static let deletedKeys = "martlet_service_deleted_keys_total"
     static let lastDeletion = "martlet_service_last_deletion_timestamp_seconds"
     static let oldestDump = "martlet_service_oldest_dump_age_seconds"
+    static let ready = "martlet_service_ready"
     static let databaseFailures = "martlet_service_database_failures_total"
   }
 
@@ -49,6 +50,7 @@ extension ServiceMetrics {
     .counter(Name.deletedKeys, "Keys of dumps that were destroyed because their time was over"),
     .gauge(Name.lastDeletion, "When dumps were last looked through for those whose time is over"),
     .gauge(Name.oldestDump, "Age of the oldest dump; 0 without any"),
+    .gauge(Name.ready, "Whether what the service needs is as it should be, by what it is"),
     .counter(Name.databaseFailures, "Requests that failed because a database did, by its reason"),
   ]
 }

@@ -118,6 +118,12 @@ final class ServiceMetrics: Sendable {
 
   // MARK: - As it is now
 
+  /// - Parameter check: the program's own word.
+  func ready(_ check: String, _ isReady: Bool) {
+    Meter(label: Name.ready, dimensions: [("check", check)], factory: registry)
+      .set(isReady ? 1 : 0)
+  }
+
   func waiting(_ count: Int, in queue: String) {
     Meter(label: Name.commitWaiting, dimensions: [("queue", queue)], factory: registry).set(count)
   }

@@ -65,6 +65,14 @@ extension DumpStore {
     return time.map { date(milliseconds: $0) }
   }
 
+  /// When the newest dump was received.
+  func newest() async throws -> Date? {
+    let time: Int64? = try await database.read { db in
+      try db.value("SELECT receivedAt AS value FROM dumps ORDER BY id DESC LIMIT 1")
+    }
+    return time.map { date(milliseconds: $0) }
+  }
+
   private static func narrowed(to group: String?) -> SQLText {
     group.map { "AND groupId = \($0)" } ?? ""
   }
