@@ -214,6 +214,12 @@ let hostModules: [Target] = [
       "BoardHAL", "BoardHost", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat",
       "DumpOpening", "DumpRing", "LinkProtocol", "SealingVectors", crypto,
     ]),
+  // What `make bench` measures the service with.
+  program(
+    "martlet-load",
+    [
+      "DumpFormat", "DumpOpening", "MartletTestKit", "ServiceAPI", argumentParser, crypto, grdb,
+    ]),
   module(
     "MartletBenchKit", ["DumpFormat", "HostBridge", "LinkProtocol", "MartletTestKit", "ServiceAPI"]),
 ]

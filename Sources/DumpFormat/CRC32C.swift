@@ -17,10 +17,21 @@ public struct CRC32C: Sendable {
     update(start, count: bytes.count)
   }
 
-  /// Feeds `count` bytes from `start`: words where it can, 7 instructions a byte.
+  /// Feeds `count` bytes from `start`.
+  public mutating func update(_ start: UnsafeRawPointer, count: Int) {
+    #if !hasFeature(Embedded)
+      if count >= Self.fewestForTables {
+        state = Self.state(state, after: UnsafeRawBufferPointer(start: start, count: count))
+        return
+      }
+    #endif
+    feed(start, count: count)
+  }
+
+  /// Feeds words where it can, 7 instructions a byte: what firmware runs.
   @inline(never)
   @_optimize(speed)
-  public mutating func update(_ start: UnsafeRawPointer, count: Int) {
+  mutating func feed(_ start: UnsafeRawPointer, count: Int) {
     var crc = state
     var at = start
     let end = start + count

@@ -1,8 +1,9 @@
 // The checksum and the fingerprint against values computed elsewhere.
 
-import DumpFormat
 import MartletTestKit
 import Testing
+
+@testable import DumpFormat
 
 private func checksum(_ bytes: [UInt8]) -> UInt32 {
   bytes.withUnsafeBytes { CRC32C.checksum($0) }
@@ -46,12 +47,12 @@ private func checksum(_ bytes: [UInt8]) -> UInt32 {
 
   @Test func `any alignment and length gives what the polynomial says`() {
     var generator = SeededGenerator.fromEnvironment()
-    let noise = generator.bytes(128)
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 128, alignment: 8)
+    let noise = generator.bytes(192)
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 192, alignment: 8)
     defer { memory.deallocate() }
     memory.copyBytes(from: noise)
     for start in 0..<8 {
-      for length in 0...100 {
+      for length in 0...180 {
         let run = UnsafeRawBufferPointer(rebasing: memory[start..<start + length])
         #expect(CRC32C.checksum(run) == bitwise(noise[start..<start + length]))
         guard let base = run.baseAddress else { continue }
@@ -61,6 +62,11 @@ private func checksum(_ bytes: [UInt8]) -> UInt32 {
         crc.update(base, count: cut)
         crc.update(base + cut, count: length - cut)
         #expect(crc.value == bitwise(noise[start..<start + length]), "\(start), \(length), \(cut)")
+        // As firmware does it.
+        var firmware = CRC32C()
+        firmware.feed(base, count: cut)
+        firmware.feed(base + cut, count: length - cut)
+        #expect(firmware.value == crc.value, "\(start), \(length), \(cut)")
       }
     }
     #expect(CRC32C().value == 0)
