@@ -65,6 +65,9 @@ struct Run: AsyncParsableCommand {
     help: "The least severe log line: trace, debug, info, notice, warning, error or critical.")
   var logLevel = Logger.Level.notice
 
+  @Option(help: "How log lines are written: text for people, or json for programs.")
+  var logFormat = LogFormat.text
+
   func validate() throws {
     guard (0...65535).contains(port) else {
       throw ValidationError("--port is a number from 0 to 65535, not \(port).")
@@ -77,7 +80,7 @@ struct Run: AsyncParsableCommand {
   func run() async throws {
     // What the service writes is for its own user alone.
     umask(0o077)
-    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+    LoggingSystem.bootstrap { [logFormat] _ in LineLogHandler(logFormat) }
     var logger = Logger(label: "martlet-service")
     logger.logLevel = logLevel
     do {
@@ -163,4 +166,5 @@ private func announce(host: String, port: Int, portFile: URL?, logger: Logger) {
     Data("martlet-service: listening on http://\(address):\(port)\n".utf8))
 }
 
+extension LogFormat: ExpressibleByArgument {}
 extension Logger.Level: @retroactive ExpressibleByArgument {}
