@@ -30,8 +30,19 @@ extension SealedDump {
     devicePublicKey: Curve25519.KeyAgreement.PublicKey
   ) throws(DumpOpeningError) -> OpenedDump {
     let commit = try verifiedCommit()
-    let opened = try openChunks(
-      try dumpKey(sealingKey: sealingKey, device: device, devicePublicKey: devicePublicKey))
+    return try open(
+      DumpExchange(
+        of: self, sealingKey: sealingKey, device: device, devicePublicKey: devicePublicKey),
+      verified: commit)
+  }
+
+  /// Opens a whole dump of an exchange that was made before.
+  /// - Parameter commit: of ``verifiedCommit()``.
+  /// - Throws: what does not hold; ``DumpOpeningError/unusableKey`` for a dump of another exchange.
+  public func open(_ exchange: DumpExchange, verified commit: DumpCommit)
+    throws(DumpOpeningError) -> OpenedDump
+  {
+    let opened = try openChunks(try exchange.key(of: self))
     guard let isTruncated = opened.end, isTruncated == commit.isTruncated else {
       throw .incomplete
     }
@@ -48,7 +59,9 @@ extension SealedDump {
     with sealingKey: Curve25519.KeyAgreement.PrivateKey, device: [UInt8],
     devicePublicKey: Curve25519.KeyAgreement.PublicKey
   ) throws(DumpOpeningError) -> OpenedDump {
-    let key = try dumpKey(sealingKey: sealingKey, device: device, devicePublicKey: devicePublicKey)
+    let key = try DumpExchange(
+      of: self, sealingKey: sealingKey, device: device, devicePublicKey: devicePublicKey
+    ).key(of: self)
     let opened: OpenedChunks
     do throws(DumpOpeningError) {
       opened = try openChunks(key)
@@ -65,28 +78,6 @@ extension SealedDump {
     var blocks: [UInt8] = []
     /// Whether the device truncated the body, as the last chunk says; `nil` when that is missing.
     var end: Bool?
-  }
-
-  private func dumpKey(
-    sealingKey: Curve25519.KeyAgreement.PrivateKey, device: [UInt8],
-    devicePublicKey: Curve25519.KeyAgreement.PublicKey
-  ) throws(DumpOpeningError) -> SymmetricKey {
-    guard
-      let ephemeral = try? Curve25519.KeyAgreement.PublicKey(rawRepresentation: encapsulatedKey),
-      sealingKey.canAgree(with: ephemeral), sealingKey.canAgree(with: devicePublicKey)
-    else { throw .unusableKey }
-    do {
-      let recipient = try HPKE.Recipient(
-        privateKey: sealingKey, ciphersuite: SealingContext.suite,
-        info: SealingContext.leaseInfo(
-          device: device, consentEpoch: header.consentEpoch, sealingKeyID: sealingKeyID),
-        encapsulatedKey: Data(encapsulatedKey), authenticatedBy: devicePublicKey)
-      return try recipient.exportSecret(
-        context: SealingContext.dumpKeyContext(salt: salt),
-        outputByteCount: SealingContext.keySize)
-    } catch {
-      throw .unusableKey
-    }
   }
 
   /// Opens the first `count` chunks, all of them unless told otherwise.

@@ -22,7 +22,7 @@ struct Fleet {
   static let product = ProductReference(catalog: catalog, name: "Load")
   static let group = DeviceGroupReference(product: product, name: "Load")
 
-  let service: ServiceUnderLoad
+  var service: ServiceUnderLoad
   var devices: [LoadDevice] = []
 
   /// Makes the group and as many devices, all with an allowed lease.
@@ -110,14 +110,18 @@ struct Fleet {
   /// - Parameters:
   ///   - size: bytes of memory in each.
   ///   - first: the first boot count.
-  func uploads(_ count: Int, size: Int, first: UInt32 = 1) throws -> [[UInt8]] {
+  ///   - fingerprint: by the number of the dump.
+  func uploads(
+    _ count: Int, size: Int, first: UInt32 = 1,
+    fingerprint: (Int) -> Fingerprint = { _ in Fingerprint(rawValue: .random(in: .min ... .max)) }
+  ) throws -> [[UInt8]] {
     var generator = SystemRandomNumberGenerator()
     return try (0..<count).map { number in
       let device = devices[number % devices.count]
       guard let sealer = device.sealer else { throw LoadFailure("a device has no lease") }
       let boot = first + UInt32(number / devices.count)
       var builder = DumpBuilder(key: DumpKey(bootCount: boot, sequence: 1))
-      builder.header.fingerprint = Fingerprint(rawValue: generator.next())
+      builder.header.fingerprint = fingerprint(number)
       var core = [UInt32](repeating: 0, count: 26)
       core[15] = 0x1234
       builder.add(.core, words: core)

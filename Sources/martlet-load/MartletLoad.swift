@@ -13,7 +13,7 @@ struct MartletLoad: ParsableCommand {
       Each subcommand starts a service on a folder of its own, loads it, and prints its figures, a line \
       each. Raw limits are measured in the same run, so that ratios hold on any machine.
       """,
-    subcommands: [IngestLoad.self])
+    subcommands: [IngestLoad.self, OfferLoad.self, LeaseLoad.self])
 }
 
 /// A folder for a run, gone afterwards.

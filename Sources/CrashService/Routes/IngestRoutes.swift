@@ -40,12 +40,13 @@ struct IngestRoutes: EndpointGroup {
     return try respond(outcome, device: device, size: received.count, key: key, context)
   }
 
-  private func settle(_ sealed: SealedDump, digest: Data, _ standing: DeviceStanding) async throws
+  private func settle(_ dump: WholeDump, digest: Data, _ standing: DeviceStanding) async throws
     -> StoreOutcome
   {
+    let sealed = dump.sealed
     let opened: OpenedDump
     do {
-      opened = try await open(sealed, standing)
+      opened = try await open(dump, standing)
     } catch let failure as ServiceFailure where failure == .sealingKeyUnknown {
       // The key may be gone since the dump was stored.
       let stored = try await service.dumps.find(sealed.header.key, of: standing.device)
@@ -58,12 +59,19 @@ struct IngestRoutes: EndpointGroup {
     return try await store(opened, digest: digest, sealed: sealed, device: standing.device)
   }
 
+  /// A sealed dump whose lengths and checksums hold.
+  private struct WholeDump {
+    var sealed: SealedDump
+    var commit: DumpCommit
+  }
+
   /// Checks a whole dump and that it is the one that the path names.
-  private func whole(_ content: [UInt8], key: DumpKey) throws -> SealedDump {
+  private func whole(_ content: [UInt8], key: DumpKey) throws -> WholeDump {
     let dump: SealedDump
+    let commit: DumpCommit
     do throws(DumpOpeningError) {
       dump = try SealedDump(content)
-      _ = try dump.verifiedCommit()
+      commit = try dump.verifiedCommit()
     } catch {
       throw ServiceFailure.refused(error)
     }
@@ -74,7 +82,7 @@ struct IngestRoutes: EndpointGroup {
           + "Nothing was stored.",
         target: "key")
     }
-    return dump
+    return WholeDump(sealed: dump, commit: commit)
   }
 
   /// The placement of a device whose owner consents, and under whose consent the dump was taken.
@@ -86,18 +94,30 @@ struct IngestRoutes: EndpointGroup {
     return placement
   }
 
-  private func open(_ dump: SealedDump, _ standing: DeviceStanding) async throws -> OpenedDump {
-    let placement = try consenting(standing, to: dump)
-    guard
-      let publicKey = try standing.registration.map({
-        try Curve25519.KeyAgreement.PublicKey(rawRepresentation: $0.publicKey)
-      })
-    else { throw ServiceFailure.notProvisioned(standing.device) }
-    guard let key = try await service.dumps[placement.region].sealingKey(id: dump.sealingKeyID)
-    else { throw ServiceFailure.sealingKeyUnknown }
+  private func open(_ dump: WholeDump, _ standing: DeviceStanding) async throws -> OpenedDump {
+    let placement = try consenting(standing, to: dump.sealed)
+    guard let registration = standing.registration else {
+      throw ServiceFailure.notProvisioned(standing.device)
+    }
+    let store = service.dumps[placement.region]
+    guard let key = try await store.sealingKey(id: dump.sealed.sealingKeyID) else {
+      throw ServiceFailure.sealingKeyUnknown
+    }
+    let device = standing.device.bytes
+    let name = DumpExchange.Name(of: dump.sealed, device: device)
+    let publicKey = try Curve25519.KeyAgreement.PublicKey(
+      rawRepresentation: registration.publicKey)
     do throws(DumpOpeningError) {
-      return try dump.open(
-        with: key.privateKey, device: standing.device.bytes, devicePublicKey: publicKey)
+      let known = store.exchanges[name]
+      let exchange =
+        if let known { known } else {
+          try DumpExchange(
+            of: dump.sealed, sealingKey: key.privateKey, device: device, devicePublicKey: publicKey)
+        }
+      let opened = try dump.sealed.open(exchange, verified: dump.commit)
+      // Not before it opened one: what anybody sends must not push out what devices need.
+      if known == nil { store.exchanges.keep(exchange, as: name) }
+      return opened
     } catch {
       throw ServiceFailure.refused(error)
     }
@@ -126,7 +146,7 @@ struct IngestRoutes: EndpointGroup {
   ) throws -> Response {
     switch outcome {
     case .stored(let id):
-      context.logger.notice(
+      context.logger.info(
         "dump stored",
         metadata: ["id": "\(id)", "device": "\(device.text)", "size": "\(size)"])
       return try jsonResponse(DumpReceipt(id: id), status: .created)

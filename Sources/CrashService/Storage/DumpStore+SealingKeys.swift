@@ -3,18 +3,6 @@
 import Crypto
 import Foundation
 import SQLStorage
-import Synchronization
-
-/// Sealing keys that were read, so that a dump or a lease need not wait for the database.
-final class SealingKeyCache: Sendable {
-  private let keys = Mutex<[UInt32: SealingKey]>([:])
-
-  subscript(id: UInt32) -> SealingKey? { keys.withLock { $0[id] } }
-
-  func insert(_ key: SealingKey) { keys.withLock { $0[key.id] = key } }
-
-  func removeAll() { keys.withLock { $0.removeAll() } }
-}
 
 extension DumpStore {
   /// The key that dumps are sealed to in the month of `date`. When it is made, keys that are older
@@ -38,7 +26,8 @@ extension DumpStore {
       return stored
     }
     sealingKeys.removeAll()
-    sealingKeys.insert(key)
+    exchanges.removeAll()
+    sealingKeys.keep(key, as: key.id)
     return key
   }
 
@@ -46,7 +35,7 @@ extension DumpStore {
   func sealingKey(id: UInt32) async throws -> SealingKey? {
     if let known = sealingKeys[id] { return known }
     let found = try await database.read { [secrets] in try Self.sealingKey($0, id, secrets) }
-    if let found { sealingKeys.insert(found) }
+    if let found { sealingKeys.keep(found, as: id) }
     return found
   }
 

@@ -2,6 +2,7 @@
 
 import Crypto
 import DumpFormat
+import DumpOpening
 import Foundation
 import SQLStorage
 import ServiceAPI
@@ -70,7 +71,10 @@ final class DumpStore: Sendable {
   let database: any SQLDatabase
   let keys: RetentionKeys
   let secrets: SecretTable
-  let sealingKeys = SealingKeyCache()
+  /// Those that were read.
+  let sealingKeys = KeptKeys<UInt32, SealingKey>(most: 100)
+  /// Of devices that sent dumps.
+  let exchanges = KeptKeys<DumpExchange.Name, DumpExchange>(most: 10_000)
   private let ingest: GroupCommit<DumpRow, StoreOutcome>
 
   /// - Parameters:

@@ -15,7 +15,7 @@ final class ManagementStore: Sendable {
   let secrets: SecretTable
   let now: @Sendable () -> Date
   /// The catalogs' signing keys that were read. One never changes.
-  let signingKeys = KeptKeys<P256.Signing.PrivateKey>(most: 10_000)
+  let signingKeys = KeptKeys<String, P256.Signing.PrivateKey>(most: 10_000)
 
   /// - Parameter now: the service's clock.
   /// - Throws: ``SecretUnreadable`` when the database belongs to another master key; ``SQLFailure``.
