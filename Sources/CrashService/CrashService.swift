@@ -20,6 +20,7 @@ public final class CrashService: Sendable {
   let management: ManagementStore
   let dumps: DumpStores
   let limits: ServiceLimits
+  let admission: Admission
   let clock: ServiceClock
   /// The time for every date the service stores or shows.
   let now: @Sendable () -> Date
@@ -93,6 +94,7 @@ public final class CrashService: Sendable {
     self.access = access
     login = loginAge.map { .required(LoginDirectory(store: access, longestAge: $0)) } ?? .off
     self.limits = limits
+    admission = Admission(most: limits.mostIngests)
     started = clock.now
     readiness = Readiness(
       [.database("management", management.database)]

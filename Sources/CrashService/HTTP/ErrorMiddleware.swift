@@ -1,7 +1,6 @@
 // Turns every error into JSON with a code and a message.
 
 import Foundation
-import GRDB
 import Hummingbird
 import Logging
 import NIOHTTP1
@@ -42,9 +41,8 @@ struct ErrorMiddleware: RouterMiddleware {
         error.status, code: "InvalidRequest", message: "The request cannot be answered: \(error).")
     case let error as SQLFailure:
       return storageFailure(error, context: context)
-    case let error as DatabaseError:
-      return storageFailure(
-        SQLFailure(code: .unavailable, message: error.message ?? ""), context: context)
+    case is GroupCommitFull:
+      return .overloaded
     case let error as SecretUnreadable:
       context.logger.critical("a stored secret cannot be read", metadata: ["name": "\(error.name)"])
       return ServiceFailure(

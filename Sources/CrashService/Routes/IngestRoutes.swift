@@ -22,7 +22,9 @@ struct IngestRoutes: EndpointGroup {
           .ok(DumpReceipt.self, "It was stored before."),
           .created(DumpReceipt.self, "It is stored now."),
         ], refusals: [.conflict, .unprocessableContent]
-      ) { request, context in try await ingest(request, context) }
+      ) { request, context in
+        try await service.admission.admit { try await ingest(request, context) }
+      }
     ]
   }
 
