@@ -176,7 +176,9 @@ let hostModules: [Target] = [
   sealingVectors,
   module("DumpOpening", ["DumpFormat", crypto]),
   module("ServiceAPI", ["ConsentLease", "DumpFormat"]),
-  module("SQLStorage", [grdb]),
+  .systemLibrary(
+    name: "CLibPQ", path: "CShims/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+  module("SQLStorage", ["CLibPQ", grdb]),
   module("PrometheusMetrics", [metrics]),
   .systemLibrary(
     name: "CLibUSB", path: "CShims/CLibUSB", pkgConfig: "libusb-1.0",

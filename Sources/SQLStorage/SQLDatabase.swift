@@ -23,6 +23,9 @@ public enum SQLEngine: String, Sendable {
 }
 
 /// A connection, inside of a closure that was given to ``SQLDatabase``. Not to be kept.
+///
+/// After a statement failed the transaction is over: on PostgreSQL nothing but its end is accepted, so
+/// closures let failures pass.
 public protocol SQLConnection {
   var engine: SQLEngine { get }
 
@@ -33,7 +36,8 @@ public protocol SQLConnection {
   /// - Returns: how many rows it changed.
   @discardableResult func run(_ statement: SQLText) throws(SQLFailure) -> Int
 
-  /// Runs several statements that answer no rows, in one round trip where the engine can.
+  /// Runs several statements that answer no rows, in their order. On PostgreSQL they are one round trip.
+  /// When one fails, those behind it are not run.
   /// - Returns: how many rows each changed.
   func runAll(_ statements: [SQLText]) throws(SQLFailure) -> [Int]
 
@@ -43,9 +47,9 @@ public protocol SQLConnection {
 
 extension SQLConnection {
   public func runAll(_ statements: [SQLText]) throws(SQLFailure) -> [Int] {
-    var changed: [Int] = []
-    for statement in statements { changed.append(try run(statement)) }
-    return changed
+    var counts: [Int] = []
+    for statement in statements { counts.append(try run(statement)) }
+    return counts
   }
 
   /// The first row of an answer, if there is one.
@@ -60,7 +64,9 @@ extension SQLConnection {
   }
 }
 
-/// A database. Closures run on threads that may block, one statement after the other.
+/// A database. Closures run on threads that may block, one statement after the other. They may run more
+/// than once, when the engine ended a transaction for another's sake: they do nothing but work with the
+/// connection.
 public protocol SQLDatabase: Sendable {
   var engine: SQLEngine { get }
 
@@ -68,6 +74,9 @@ public protocol SQLDatabase: Sendable {
   func read<Value: Sendable>(
     _ body: @escaping @Sendable (any SQLConnection) throws -> Value
   ) async throws -> Value
+
+  /// The rows that one statement answers, by the shortest way.
+  func rows(_ statement: SQLText) async throws -> [SQLRow]
 
   /// Runs `body` in one transaction. It is on disk when the call returns; when `body` or the commit
   /// throws, nothing of it is.
@@ -87,6 +96,10 @@ public protocol SQLDatabase: Sendable {
 }
 
 extension SQLDatabase {
+  public func rows(_ statement: SQLText) async throws -> [SQLRow] {
+    try await read { try $0.rows(statement) }
+  }
+
   @discardableResult public func write<Value: Sendable>(
     _ body: @escaping @Sendable (any SQLConnection) throws -> Value
   ) async throws -> Value {

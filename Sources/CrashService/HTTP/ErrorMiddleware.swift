@@ -64,7 +64,7 @@ struct ErrorMiddleware: RouterMiddleware {
         .serviceUnavailable, code: "StorageUnavailable",
         message: "The service cannot reach its storage now. Nothing was changed; try again.",
         retryAfter: 5)
-    case .busy:
+    case .busy, .conflict:
       return ServiceFailure(
         .serviceUnavailable, code: "StorageBusy",
         message: "The service's storage has too much to do now. Nothing was changed; try again.",

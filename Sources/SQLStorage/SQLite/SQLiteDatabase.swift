@@ -51,7 +51,11 @@ public final class SQLiteDatabase: SQLDatabase {
       try pool.writeWithoutTransaction { db in
         try db.execute(sql: "PRAGMA synchronous = FULL")
         if !options.checkpointsByItself { try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
-        try db.checkpoint(.truncate)
+        do {
+          try db.checkpoint(.truncate)
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+          // Another process does the same just now.
+        }
       }
       return pool
     }
