@@ -152,9 +152,12 @@ let configuration: Target.Dependency = .product(
   name: "Configuration", package: "swift-configuration")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
+let certificates: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTesting: Target.Dependency = .product(
   name: "HummingbirdTesting", package: "hummingbird")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
@@ -162,6 +165,10 @@ let lifecycle: Target.Dependency = .product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTPTypes: Target.Dependency = .product(
+  name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTPTypesHTTP1: Target.Dependency = .product(
+  name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
@@ -194,8 +201,8 @@ let hostModules: [Target] = [
     "CrashService",
     [
       "ConsentLease", "DumpAnalysis", "DumpFormat", "DumpOpening", "PrometheusMetrics",
-      "SQLStorage", "ServiceAPI", crypto, hummingbird, lifecycle, logging, metrics, nioCore,
-      nioHTTP,
+      "SQLStorage", "ServiceAPI", asn1, certificates, crypto, hummingbird, hummingbirdCore,
+      lifecycle, logging, metrics, nioCore, nioHTTP, nioHTTPTypes, nioHTTPTypesHTTP1, nioSSL,
     ]),
   module("GDBSession", ["DumpAnalysis", "DumpFormat", subprocess]),
   program(
@@ -207,7 +214,7 @@ let hostModules: [Target] = [
     "martlet",
     [
       "DumpAnalysis", "GDBSession", "ServiceAPI", argumentParser, httpClient, nioCore, nioHTTP,
-      yams,
+      nioSSL, yams,
     ]),
   program("martlet-demo", ["ServiceAPI", argumentParser, nioCore, nioPosix, subprocess]),
   module(
@@ -259,7 +266,9 @@ let testTargets: [Target] = [
     "CrashServiceTests",
     [
       "CrashService", "DumpFormat", "DumpOpening", "MartletTestKit", "SQLStorage", "ServiceAPI",
-      crypto, grdb, hummingbirdTesting, logging,
+      certificates, crypto, grdb, httpClient, hummingbirdTesting, logging, nioCore, nioHTTP,
+      nioPosix,
+      nioSSL,
     ]),
   tests(
     "FirmwareTests",
@@ -298,12 +307,15 @@ let kitDependencies: [Package.Dependency] = [
 
 let hostDependencies: [Package.Dependency] = [
   .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+  .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
+  .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
   .package(
     url: "https://github.com/apple/swift-configuration", from: "1.4.0",
     traits: [.defaults, "YAML"]),
   .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
   .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+  .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
   .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
   .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),

@@ -30,20 +30,19 @@ public final class CrashService: Sendable {
   let started: Date
   /// Tokens and bridges' certificates.
   let access: AccessStore
-  private let login: AccessGate.Login
+  private let logins: LoginDirectory
   private let lock: FolderLock
 
   /// Opens the stores in a folder, and makes what is missing.
   /// - Parameters:
   ///   - dataFolder: made when it does not exist. One service at a time may use it.
   ///   - masterKey: always the same for one data folder.
-  ///   - loginAge: how long a token that was revoked may open something still; without it nobody
-  ///     needs one.
+  ///   - loginAge: how long a token that was revoked may open something still.
   ///   - limits: how many dumps of one kind are enough.
   ///   - clock: tells the time for every date the service stores or shows.
   /// - Throws: ``ServiceStartFailure``.
   public init(
-    dataFolder: URL, masterKey: MasterKey, loginAge: Duration? = nil,
+    dataFolder: URL, masterKey: MasterKey, loginAge: Duration = .milliseconds(500),
     limits: ServiceLimits = ServiceLimits(),
     clock: ServiceClock = ServiceClock(),
     logger: Logger = Logger(label: "martlet-service")
@@ -92,7 +91,7 @@ public final class CrashService: Sendable {
     }
     let access = AccessStore(database: management.database)
     self.access = access
-    login = loginAge.map { .required(LoginDirectory(store: access, longestAge: $0)) } ?? .off
+    logins = LoginDirectory(store: access, longestAge: loginAge)
     self.limits = limits
     admission = Admission(most: limits.mostIngests)
     started = clock.now
@@ -136,26 +135,8 @@ public final class CrashService: Sendable {
     let router = Router(context: ServiceContext.self, options: .caseInsensitive)
     router.add(middleware: RequestObserver(metrics: metrics))
     router.add(middleware: ErrorMiddleware(metrics: metrics))
-    let gate = AccessGate(login: login, management: management, now: now)
+    let gate = AccessGate(logins: logins, management: management, now: now)
     for endpoint in endpoints { endpoint.register(on: router, behind: gate) }
     return router
-  }
-
-  /// The service as an application that listens.
-  /// - Parameters:
-  ///   - port: 0 lets the system choose.
-  ///   - onListening: called once with the port, when connections are accepted.
-  public func application(
-    host: String, port: Int, onListening: @escaping @Sendable (Int) async -> Void = { _ in }
-  ) -> some ApplicationProtocol {
-    Application(
-      router: router(),
-      server: .http1(
-        configuration: .init(
-          additionalChannelHandlers: [ConnectionCounter(self.metrics)], idleTimeout: .seconds(60))),
-      configuration: ApplicationConfiguration(
-        address: .hostname(host, port: port), serverName: "martlet-service"),
-      onServerRunning: { channel in await onListening(channel.localAddress?.port ?? port) },
-      logger: logger)
   }
 }

@@ -12,6 +12,8 @@ public struct ServiceStartFailure: Error, Equatable, Sendable {
     case masterKeyNotUsable
     /// The data folder belongs to another one.
     case wrongMasterKey
+    /// A server's certificate, or the service's own authority.
+    case certificateNotUsable
     case addressInUse
     case addressNotUsable
   }

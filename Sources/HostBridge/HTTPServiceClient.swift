@@ -18,31 +18,50 @@ public struct HTTPServiceClient: ServiceClient {
   private static let slowestRate = 8_192
 
   private let base: String
+  private let token: String?
   private let timeout: Duration
   private let pool: ConnectionPool
 
   /// - Parameters:
   ///   - service: the service's address, `http://` or `https://`, with or without a path.
   ///   - timeout: for a whole call, its answer included; more is given for what a large dump takes.
-  ///   - authorities: a PEM file with certificates of authorities that are trusted beside the
-  ///     system's own, such as a company's.
+  ///   - login: what is shown to the service, and whom to trust for it.
   /// - Throws: ``HostBridgeError`` with code `invalidSetting`.
   public init(
-    service: String, timeout: Duration = .seconds(15), authorities: String? = nil
+    service: String, timeout: Duration = .seconds(15), login: ServiceLogin = ServiceLogin()
   ) throws(HostBridgeError) {
     guard let url = URL(string: service), let scheme = url.scheme, url.host != nil,
       ["http", "https"].contains(scheme)
     else {
       throw HostBridgeError(
         code: .invalidSetting, message: "'\(service)' is not the address of a service",
-        remedy: "Write http://127.0.0.1:8730, for example.")
+        remedy: "Write https://127.0.0.1:8730, for example.")
     }
     base = service.hasSuffix("/") ? String(service.dropLast()) : service
     self.timeout = timeout
+    token = login.token
     pool =
-      try authorities.map { file throws(HostBridgeError) in
-        ConnectionPool(trusting: try Self.certificates(in: file))
-      } ?? .shared
+      login.authorities == nil && login.certificate == nil
+      ? .shared : ConnectionPool(try Self.tls(login))
+  }
+
+  /// What connections are made with.
+  private static func tls(_ login: ServiceLogin) throws(HostBridgeError) -> TLSConfiguration {
+    var tls = TLSConfiguration.makeClientConfiguration()
+    if let file = login.authorities {
+      tls.additionalTrustRoots = [.certificates(try certificates(in: file))]
+    }
+    if let file = login.certificate, let keyFile = login.key {
+      tls.certificateChain = try certificates(in: file).map { .certificate($0) }
+      do {
+        tls.privateKey = .privateKey(try NIOSSLPrivateKey(file: keyFile, format: .pem))
+      } catch {
+        throw HostBridgeError(
+          code: .invalidSetting, message: "\(keyFile) holds no key that can be read",
+          remedy: "Name the key of \(file), in PEM form (BEGIN PRIVATE KEY).")
+      }
+    }
+    return tls
   }
 
   private static func certificates(
@@ -115,6 +134,7 @@ public struct HTTPServiceClient: ServiceClient {
     request.method = method
     request.headers.add(name: "Content-Type", value: type)
     request.headers.add(name: "Accept", value: "application/json")
+    if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
     request.body = .bytes(body)
     let status: HTTPResponseStatus
     let headers: HTTPHeaders
@@ -225,12 +245,11 @@ public struct HTTPServiceClient: ServiceClient {
 /// Connections to services, kept alive between calls.
 private final class ConnectionPool: Sendable {
   /// Trusts whom the system trusts.
-  static let shared = ConnectionPool(trusting: [])
+  static let shared = ConnectionPool(.makeClientConfiguration())
 
   let client: HTTPClient
 
-  /// - Parameter authorities: trusted beside those of the system.
-  init(trusting authorities: [NIOSSLCertificate]) {
+  init(_ tls: TLSConfiguration) {
     var configuration = HTTPClient.Configuration()
     configuration.timeout.connect = .seconds(3)
     // The library would keep trying to connect until a call's time is over, and a board waits for
@@ -238,8 +257,6 @@ private final class ConnectionPool: Sendable {
     configuration.connectionPool.retryConnectionEstablishment = false
     // A redirection is a captive portal's or a wrong address; a dump does not follow it.
     configuration.redirectConfiguration = .disallow
-    var tls = TLSConfiguration.makeClientConfiguration()
-    tls.additionalTrustRoots = [.certificates(authorities)]
     configuration.tlsConfiguration = tls
     client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
   }

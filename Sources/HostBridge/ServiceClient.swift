@@ -52,6 +52,12 @@ public struct ServiceFailure: Error, Equatable, Sendable, CustomStringConvertibl
   /// A status without the service's words for it: a proxy's, or another server's.
   static let nameless = "Unknown"
 
+  /// Whether the service says that nobody consents to what was sent, so that it has to go. Other refusals are
+  /// about the bridge itself, or not the service's, and say nothing of consent.
+  var isConsentRefusal: Bool {
+    status == 403 && ["ConsentNotGiven", "ConsentOver"].contains(code)
+  }
+
   public var description: String {
     status.map { "\(message) (\($0) \(code))" } ?? message
   }

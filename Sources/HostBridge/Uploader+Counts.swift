@@ -23,7 +23,7 @@ extension Uploader {
     _ counts: [SpooledCount], of device: String, after failure: ServiceFailure
   ) async throws(HostBridgeError) -> Step {
     switch failure.status {
-    case 403:
+    case 403 where failure.isConsentRefusal:
       try await spool.purgeCounts(of: device)
       log.warning("purged the crash counts of \(device.prefix(12)): \(failure.message)")
     case 400, 413, 422:

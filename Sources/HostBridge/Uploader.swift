@@ -248,7 +248,7 @@ public actor Uploader {
     _ dump: SpooledDump, after failure: ServiceFailure
   ) async throws(HostBridgeError) -> Step {
     switch failure.status {
-    case 403:
+    case 403 where failure.isConsentRefusal:
       try await purge(dump, failure.message)
       return .done
     case 409, 413, 422:

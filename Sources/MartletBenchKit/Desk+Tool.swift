@@ -12,8 +12,13 @@ public struct MartletAnswer: Sendable {
 
 extension Desk {
   /// Runs `martlet` and waits for its end, however it ends. Nobody is at a terminal.
-  public func askMartlet(_ arguments: [String]) throws -> MartletAnswer {
-    try ended(ProcessChild(tool, arguments, environment: toolEnvironment))
+  /// - Parameter variable: is empty in the tool's environment.
+  public func askMartlet(_ arguments: [String], without variable: String? = nil) throws
+    -> MartletAnswer
+  {
+    var environment = toolEnvironment
+    if let variable { environment[variable] = "" }
+    return try ended(ProcessChild(tool, arguments, environment: environment))
   }
 
   /// Runs `martlet` at a terminal, where a person answers its question; what it prints is all in the

@@ -12,7 +12,8 @@ import Synchronization
 /// ``onThread(_:)``.
 open class Desk: @unchecked Sendable {
   public let folder: TemporaryDirectory
-  private let serviceProgram: URL
+  public let access: Access
+  let serviceProgram: URL
   private let bridgeProgram: URL
   let tool: URL
   private let running = Mutex(Running())
@@ -21,11 +22,15 @@ open class Desk: @unchecked Sendable {
     var service: ProcessChild?
     var bridge: ProcessChild?
     var port = 0
+    /// By data folder.
+    var logins: [String: Logins] = [:]
+    var data = "service"
   }
 
   /// Service and bridge are started by ``startService(data:port:)`` and ``startBridge(at:_:)``.
-  public init(in folder: TemporaryDirectory) throws {
+  public init(in folder: TemporaryDirectory, access: Access = .plaintext) throws {
     self.folder = folder
+    self.access = access
     serviceProgram = try Programs.url("martlet-service")
     bridgeProgram = try Programs.url("martlet-bridge")
     tool = try Programs.url("martlet")
@@ -39,7 +44,21 @@ open class Desk: @unchecked Sendable {
   // MARK: - The service
 
   /// The service's address.
-  public var address: String { "http://127.0.0.1:\(port)" }
+  public var address: String { "\(scheme)://127.0.0.1:\(port)" }
+
+  private var scheme: String { access == .plaintext ? "http" : "https" }
+
+  /// What a bridge is started with to log in; the service was started before.
+  public var bridgeLogin: [String] { logins?.bridge ?? [] }
+
+  /// The bridge's token; empty when it shows a certificate.
+  public var bridgeToken: String { logins?.bridgeToken ?? "" }
+
+  /// The token of somebody who manages everything and reads dumps.
+  public var operatorToken: String { logins?.environment[ServiceLogin.tokenVariable] ?? "" }
+
+  /// What logs in to the service that was started last.
+  private var logins: Logins? { running.withLock { $0.logins[$0.data] } }
 
   /// The port of the service that was started last.
   public var port: Int { running.withLock { $0.port } }
@@ -49,16 +68,24 @@ open class Desk: @unchecked Sendable {
     let port = port ?? self.port
     let service = try ProcessChild(
       serviceProgram,
-      ["run", "--data", folder.file(data).path, "--port", "\(port)", "--log-level", "warning"],
+      ["run", "--data", folder.file(data).path, "--port", "\(port)", "--log-level", "warning"]
+        + (access == .plaintext ? ["--http"] : []),
       // Where it keeps the master key that it makes.
       environment: ["XDG_CONFIG_HOME": folder.path])
     running.withLock { $0.service = service }
-    let mark = "listening on http://127.0.0.1:"
+    let mark = "listening on \(scheme)://127.0.0.1:"
     try service.wait(for: "word that it listens") { output, _ in
       output.contains(mark) && output.hasSuffix("\n")
     }
     let digits = service.output.components(separatedBy: mark).last?.prefix { $0.isNumber }
-    running.withLock { $0.port = digits.flatMap { Int($0) } ?? 0 }
+    let isKnown = running.withLock { running in
+      running.port = digits.flatMap { Int($0) } ?? 0
+      running.data = data
+      return running.logins[data] != nil
+    }
+    guard !isKnown else { return }
+    let made = try makeLogins(data: data)
+    running.withLock { $0.logins[data] = made }
   }
 
   /// kill -9.
@@ -79,7 +106,7 @@ open class Desk: @unchecked Sendable {
       command.dropFirst() + ["run"] + boards.flatMap { ["--board", $0] } + [
         "--service", address, "--spool", spool, "--events", "-", "--lease-interval", "1",
         "--status-socket", statusSocket,
-      ] + more)
+      ] + bridgeLogin + more)
     running.withLock { $0.bridge = bridge }
     return bridge
   }
@@ -153,7 +180,7 @@ open class Desk: @unchecked Sendable {
     [
       "MARTLET_SERVICE": address, "MARTLET_CATALOG": "bench", "HOME": folder.path,
       "XDG_CONFIG_HOME": folder.path,
-    ]
+    ].merging(logins?.environment ?? [:]) { $1 }
   }
 
   /// Makes catalog, product and device group.
@@ -173,7 +200,7 @@ open class Desk: @unchecked Sendable {
       [
         "provision", "--board", board, "--service", address, "--catalog", "bench", "--output",
         "json",
-      ])
+      ] + bridgeLogin)
     let ending = try child.waitForEnd()
     guard ending == .exit(0) else {
       throw ProcessFailure(

@@ -13,6 +13,10 @@ struct OperatorTool: Sendable {
   var name = "martlet"
   var path: String
   let service: String
+  /// The token of somebody who manages everything and reads dumps; the bridge's in the bridge's tool.
+  var token: String
+  /// The service's authority.
+  let authority: String
   /// A configuration of this run's own, so that the user's has no part in it.
   let configuration: URL
   let progress: Progress
@@ -73,7 +77,7 @@ struct OperatorTool: Sendable {
       .path(.init(path)), arguments: Arguments(arguments),
       environment: .inherit.updating([
         "MARTLET_SERVICE": service, "MARTLET_CONFIG": configuration.path, "MARTLET_CATALOG": nil,
-        "MARTLET_SYMBOL_PATH": nil,
+        "MARTLET_SYMBOL_PATH": nil, "MARTLET_TOKEN": token, "MARTLET_CA": authority,
       ]),
       output: .string(limit: Self.mostOutput), error: .string(limit: Self.mostOutput))
     return Outcome(

@@ -4,13 +4,16 @@ import Foundation
 
 extension Story {
   /// Gives the board its identity in a new catalog.
-  func provision(_ line: String, _ martlet: OperatorTool, service: String) async throws {
+  func provision(_ line: String, _ martlet: OperatorTool, service: String, bridgeToken: String)
+    async throws
+  {
     let words = "provisioning: the board makes a key of its own, and trusts the catalog's"
     try await steps.run("provision", words) { _ in
       try await martlet.run(["catalog", "create"])
       var tool = martlet
       tool.name = "martlet-bridge"
       tool.path = tools.bridge
+      tool.token = bridgeToken
       try await tool.run(["provision", "--board", "unix:\(line)", "--service", service])
       progress.say("  the service knows its public key; nobody knows the other one")
     }

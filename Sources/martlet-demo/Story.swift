@@ -19,8 +19,10 @@ struct Story: Sendable {
 
   func play() async throws {
     let address = try await startService()
+    let logins = try await makeTokens()
     let martlet = OperatorTool(
-      path: tools.martlet, service: address,
+      path: tools.martlet, service: address, token: logins.operators,
+      authority: authority.path,
       configuration: folder.run.appending(path: "martlet.json"), progress: progress,
       patience: patience)
     let inner = folder.sockets.appending(path: "inner").path
@@ -34,7 +36,9 @@ struct Story: Sendable {
         try await tap.run(board: inner, listeningAt: line) { ready.yield() }
       }
       group.addTask {
-        for await _ in readiness { return try await act(line, tap, martlet, service: address) }
+        for await _ in readiness {
+          return try await act(line, tap, martlet, service: address, bridgeToken: logins.bridge)
+        }
         throw DemoFailure(.ended, "nobody can listen on the line between board and bridge")
       }
       defer { group.cancelAll() }
@@ -44,9 +48,10 @@ struct Story: Sendable {
   }
 
   private func act(
-    _ line: String, _ tap: LineTap, _ martlet: OperatorTool, service address: String
+    _ line: String, _ tap: LineTap, _ martlet: OperatorTool, service address: String,
+    bridgeToken: String
   ) async throws {
-    try await provision(line, martlet, service: address)
+    try await provision(line, martlet, service: address, bridgeToken: bridgeToken)
     let bench = try await startBridge(line, service: address)
 
     try await claim(bench, martlet)
@@ -81,7 +86,7 @@ struct Story: Sendable {
       _ = try await crew.start(
         "service", tools.service,
         [
-          "run", "--data", folder.run.appending(path: "service").path, "--port", "0",
+          "run", "--data", data.path, "--port", "0",
           "--port-file", portFile.path, "--master-key-file", key.path,
         ])
       let port = try await wait(for: "the service's port") {
@@ -89,9 +94,38 @@ struct Story: Sendable {
           Int($0.trimmingCharacters(in: .whitespacesAndNewlines))
         }
       }
-      let address = "http://127.0.0.1:\(port)"
+      let address = "https://127.0.0.1:\(port)"
       progress.say("  $ export MARTLET_SERVICE=\(address)")
+      progress.say("  $ export MARTLET_CA=\(authority.path)")
       return address
+    }
+  }
+
+  private var data: URL { folder.run.appending(path: "service") }
+  /// What clients trust the service for.
+  private var authority: URL { data.appending(path: "tls/ca.pem") }
+  private var bridgeTokenFile: URL { folder.run.appending(path: "bridge.token") }
+
+  /// Tokens for operators and for the bridge.
+  private func makeTokens() async throws -> (operators: String, bridge: String) {
+    try await steps.run("tokens", "making tokens: one for operators, one for the bridge") { _ in
+      let tool = OperatorTool(
+        name: "martlet-service", path: tools.service, service: "", token: "",
+        authority: authority.path, configuration: folder.run.appending(path: "martlet.json"),
+        progress: progress, patience: patience)
+      let create = ["token", "create", "--data", data.path]
+      let operators = try await tool.run(
+        create + ["--role", "administrator", "--role", "investigator"])
+      let bridge = try await tool.run(create + ["--role", "bridge"])
+      guard
+        FileManager.default.createFile(
+          atPath: bridgeTokenFile.path, contents: Data(bridge.utf8),
+          attributes: [.posixPermissions: 0o600])
+      else { throw DemoFailure(.system, "cannot write \(bridgeTokenFile.path)") }
+      progress.say("  $ export MARTLET_TOKEN=mt_...")
+      return (
+        operators.trimmingCharacters(in: .newlines), bridge.trimmingCharacters(in: .newlines)
+      )
     }
   }
 
@@ -132,6 +166,7 @@ struct Story: Sendable {
           "run", "--board", "unix:\(socket)", "--service", service,
           "--spool", folder.run.appending(path: "spool").path, "--events", events.path,
           "--console", "--lease-interval", "1", "--status-socket", "none",
+          "--token-file", bridgeTokenFile.path, "--ca", authority.path,
         ],
         input: reading, output: "console.log")
       let bench = Bench(console: writing, log: EventLog(file: events), story: self)

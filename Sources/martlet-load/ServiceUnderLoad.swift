@@ -17,23 +17,38 @@ struct ServiceUnderLoad {
     let programs = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
     let portFile = folder.appending(path: "port")
     try? FileManager.default.removeItem(at: portFile)
+    let service = programs.appending(path: "martlet-service")
     let child = try ProcessChild(
-      programs.appending(path: "martlet-service"),
+      service,
       [
         "run", "--data", folder.appending(path: "data").path, "--port", "0", "--port-file",
-        portFile.path,
+        portFile.path, "--http",
       ] + arguments,
       environment: ["MARTLET_MASTER_KEY": Data(repeating: 7, count: 32).base64EncodedString()])
     for _ in 0..<600 {
       if let text = try? String(contentsOf: portFile, encoding: .utf8),
         let port = Int(text.trimmingCharacters(in: .whitespacesAndNewlines))
       {
-        return ServiceUnderLoad(process: child, port: port, folder: folder, token: "")
+        return ServiceUnderLoad(
+          process: child, port: port, folder: folder, token: try makeToken(service, folder))
       }
       if child.hasEnded { break }
       usleep(50_000)
     }
     throw LoadFailure("the service did not start: \(child.errors.suffix(500))")
+  }
+
+  /// A token for everything.
+  private static func makeToken(_ service: URL, _ folder: URL) throws -> String {
+    let roles = ["administrator", "investigator", "auditor", "bridge"]
+    let child = try ProcessChild(
+      service,
+      ["token", "create", "--data", folder.appending(path: "data").path]
+        + roles.flatMap { ["--role", $0] })
+    guard try child.waitForEnd() == .exit(0) else {
+      throw LoadFailure("no token was made: \(child.errors.suffix(500))")
+    }
+    return child.output.trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
   func stop() {

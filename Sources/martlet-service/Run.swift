@@ -12,8 +12,9 @@ struct Run: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Listens for bridges and operators until SIGTERM or SIGINT.",
     discussion: """
-      Prints one line on standard output when connections are accepted:
-        martlet-service: listening on http://127.0.0.1:8730
+      Prints on standard output when connections are accepted:
+        martlet-service: listening on https://127.0.0.1:8730
+        martlet-service: clients trust it with --ca service-data/tls/ca.pem
       Logs go to standard error and never hold memory of a dump.
 
       Whatever is secret in the data folder is encrypted under a master key: 32 bytes in base64, \
@@ -22,9 +23,15 @@ struct Run: AsyncParsableCommand {
       the first start. Keep a copy of it apart from those of the data folder: without the key \
       nobody can read the dumps, with both everybody can.
 
+      Whoever calls needs a token (martlet-service token create --help) or, a bridge, a certificate \
+      (martlet-service certificate create --help). Callers reach the service over TLS, with a \
+      certificate of an authority that the first start makes in the data folder, or with one of yours.
+
       Examples:
         martlet-service run --data ./service-data
-        martlet-service run --data ./service-data --port 0 --port-file ./port
+        martlet-service run --data ./service-data --port 0 --port-file ./port --http
+        martlet-service run --data ./service-data --host 0.0.0.0 --tls-certificate crashes.pem \
+          --tls-key crashes.key
         (umask 077; martlet-service new-master-key > master.key)
         martlet-service run --data ./service-data --master-key-file master.key
       """)
@@ -34,13 +41,7 @@ struct Run: AsyncParsableCommand {
     completion: .directory)
   var data: String
 
-  @Option(
-    help: ArgumentHelp(
-      "A file with the master key in base64, outside of the data folder and not readable by other "
-        + "users. (default: $MARTLET_MASTER_KEY, ${XDG_CONFIG_HOME:-~/.config}/martlet/"
-        + "service-master.key)"),
-    completion: .file())
-  var masterKeyFile: String?
+  @OptionGroup var masterKeyOptions: MasterKeyOptions
 
   @Option(
     help: ArgumentHelp(
@@ -52,14 +53,7 @@ struct Run: AsyncParsableCommand {
     help: "How many dumps of one fingerprint a device keeps, 1 to 255; 0 leaves it to the device.")
   var dumpsPerDevice = ServiceLimits().dumpsPerDevice
 
-  @Option(help: "The address to listen on. The service has no log-in yet: keep it on loopback.")
-  var host = "127.0.0.1"
-
-  @Option(help: "The port to listen on; 0 lets the system choose.")
-  var port = 8730
-
-  @Option(help: "A file that gets the port once the service listens, for scripts.")
-  var portFile: String?
+  @OptionGroup var transportOptions: TransportOptions
 
   @Option(
     help: "The least severe log line: trace, debug, info, notice, warning, error or critical.")
@@ -69,9 +63,6 @@ struct Run: AsyncParsableCommand {
   var logFormat = LogFormat.text
 
   func validate() throws {
-    guard (0...65535).contains(port) else {
-      throw ValidationError("--port is a number from 0 to 65535, not \(port).")
-    }
     guard dumpsPerGroup >= 0 else {
       throw ValidationError("--dumps-per-group is a number from 0 on, not \(dumpsPerGroup).")
     }
@@ -93,9 +84,7 @@ struct Run: AsyncParsableCommand {
 
   private func serve(logger: Logger) async throws {
     let dataFolder = URL(fileURLWithPath: data)
-    let found = try MasterKeySource(
-      file: masterKeyFile.map { URL(fileURLWithPath: $0) }, dataFolder: dataFolder
-    ).find()
+    let found = try masterKeyOptions.source(dataFolder: dataFolder).find()
     if found.isNew {
       logger.warning(
         "made a new master key: keep a copy, without it nobody can read the dumps",
@@ -107,11 +96,12 @@ struct Run: AsyncParsableCommand {
       dataFolder: dataFolder, masterKey: found.key,
       limits: ServiceLimits(dumpsPerGroup: dumpsPerGroup, dumpsPerDevice: dumpsPerDevice),
       logger: logger)
-    let portFile = portFile.map { URL(fileURLWithPath: $0) }
-    let host = host
-    let application = service.application(host: host, port: port) { port in
-      announce(host: host, port: port, portFile: portFile, logger: logger)
-    }
+    let options = transportOptions
+    let (transport, authority) = try options.transport(
+      dataFolder: dataFolder, masterKey: found.key, logger: logger)
+    let application = service.application(
+      host: options.host, port: options.port, transport: transport
+    ) { port in options.announce(port: port, authority: authority, logger: logger) }
     var group = ServiceGroupConfiguration(
       services: [application, RetentionSweep(service)],
       gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
@@ -126,13 +116,14 @@ struct Run: AsyncParsableCommand {
     case let error as ServiceStartFailure: error.description
     case let error as IOError: listenFailure(errno: error.errnoCode).description
     case let error as SocketAddressError:
-      "Cannot listen on \(host): \(error). Choose an address of this machine with --host."
+      "Cannot listen on \(transportOptions.host): \(error). Choose an address of this machine with --host."
     default: "\(error)"
     }
   }
 
   private func listenFailure(errno code: Int32) -> ServiceStartFailure {
-    switch code {
+    let (host, port) = (transportOptions.host, transportOptions.port)
+    return switch code {
     case EADDRINUSE:
       ServiceStartFailure(
         code: .addressInUse, message: "Port \(port) on \(host) is in use",
@@ -148,22 +139,6 @@ struct Run: AsyncParsableCommand {
         remedy: "Choose an address of this machine with --host and a free port with --port")
     }
   }
-}
-
-/// Tells scripts and people that connections are accepted.
-private func announce(host: String, port: Int, portFile: URL?, logger: Logger) {
-  if let portFile {
-    do {
-      try Data("\(port)\n".utf8).write(to: portFile, options: .atomic)
-    } catch {
-      logger.error(
-        "cannot write the port file",
-        metadata: ["file": "\(portFile.path)", "reason": "\(error.localizedDescription)"])
-    }
-  }
-  let address = host.contains(":") ? "[\(host)]" : host
-  FileHandle.standardOutput.write(
-    Data("martlet-service: listening on http://\(address):\(port)\n".utf8))
 }
 
 extension LogFormat: ExpressibleByArgument {}

@@ -20,20 +20,42 @@ struct ServiceOptions: ParsableArguments {
       "The service's address. (default: $MARTLET_SERVICE, the configuration, \(Defaults.service))"))
   var service: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "A file with the token to log in with. (default: the token in $MARTLET_TOKEN, the "
+        + "configuration)"))
+  var tokenFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Trust the authorities in this PEM file beside the system's; a service's own is tls/ca.pem in "
+        + "its data folder. (default: $MARTLET_CA, the configuration)"))
+  var ca: String?
+
   @Option(name: [.short, .long], help: "How answers are printed.")
   var output = OutputFormat.table
 
   func client() throws -> ServiceClient {
+    let defaults = try Defaults.load()
     let text =
-      try service ?? Defaults.environment("MARTLET_SERVICE") ?? Defaults.load().service
-      ?? Defaults.service
+      service ?? Defaults.environment("MARTLET_SERVICE") ?? defaults.service ?? Defaults.service
     guard let url = URL(string: text), ["http", "https"].contains(url.scheme), url.host != nil
     else {
       throw CommandFailure(
         message: "'\(text)' is not the address of a service.",
-        remedy: "Write it as in http://127.0.0.1:8730.")
+        remedy: "Write it as in https://127.0.0.1:8730.")
     }
-    return ServiceClient(address: text.hasSuffix("/") ? String(text.dropLast()) : text)
+    // A token of the environment is somebody's wish for this command; the file's is for all.
+    let isTokenGiven = Defaults.environment(ServiceLogin.tokenVariable) != nil
+    do {
+      let login = try ServiceLogin(
+        tokenFile: tokenFile ?? (isTokenGiven ? nil : defaults.tokenFile),
+        authorities: ca ?? Defaults.environment(ServiceLogin.authoritiesVariable) ?? defaults.ca)
+      return try ServiceClient(
+        address: text.hasSuffix("/") ? String(text.dropLast()) : text, login: login)
+    } catch let failure as ServiceLoginFailure {
+      throw CommandFailure(message: "\(failure.message).", remedy: failure.remedy)
+    }
   }
 }
 

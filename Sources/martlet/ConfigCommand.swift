@@ -1,6 +1,7 @@
 // `martlet config`: the defaults that commands take.
 
 import ArgumentParser
+import Foundation
 import ServiceAPI
 
 struct ConfigCommand: AsyncParsableCommand {
@@ -16,9 +17,12 @@ struct ConfigCommand: AsyncParsableCommand {
     @Option(name: [.customShort("g"), .long], help: "The resource group.")
     var resourceGroup: String?
     @Option(help: "The subscription.") var subscription: String?
+    @Option(help: "A file with the token to log in with.") var tokenFile: String?
+    @Option(help: "A PEM file with authorities to trust.") var ca: String?
 
     func validate() throws {
-      guard [service, catalog, resourceGroup, subscription].contains(where: { $0 != nil }) else {
+      let all = [service, catalog, resourceGroup, subscription, tokenFile, ca]
+      guard all.contains(where: { $0 != nil }) else {
         throw ValidationError("Nothing to set. Give at least one of the options.")
       }
     }
@@ -29,7 +33,14 @@ struct ConfigCommand: AsyncParsableCommand {
       set(&defaults.catalog, catalog)
       set(&defaults.resourceGroup, resourceGroup)
       set(&defaults.subscription, subscription)
+      // Commands run in other folders than this one.
+      set(&defaults.tokenFile, tokenFile.map(absolute))
+      set(&defaults.ca, ca.map(absolute))
       try defaults.save()
+    }
+
+    private func absolute(_ path: String) -> String {
+      path.isEmpty ? "" : URL(fileURLWithPath: path).path
     }
 
     private func set(_ value: inout String?, _ new: String?) {
@@ -51,18 +62,26 @@ struct ConfigCommand: AsyncParsableCommand {
           service: Defaults.environment("MARTLET_SERVICE") ?? defaults.service ?? Defaults.service,
           catalog: try CatalogOptions.name(nil),
           resourceGroup: defaults.resourceGroup ?? CatalogScope.defaultResourceGroup,
-          subscription: defaults.subscription ?? CatalogScope.defaultSubscription))
+          subscription: defaults.subscription ?? CatalogScope.defaultSubscription,
+          tokenFile: defaults.tokenFile,
+          ca: Defaults.environment(ServiceLogin.authoritiesVariable) ?? defaults.ca))
     }
   }
 
   private struct Row: TableRow {
-    static let titles = ["File", "Service", "Catalog", "ResourceGroup", "Subscription"]
+    static let titles = [
+      "File", "Service", "Catalog", "ResourceGroup", "Subscription", "TokenFile", "CA",
+    ]
     var file: String
     var service: String
     var catalog: String
     var resourceGroup: String
     var subscription: String
+    var tokenFile: String?
+    var ca: String?
 
-    var cells: [String] { [file, service, catalog, resourceGroup, subscription] }
+    var cells: [String] {
+      [file, service, catalog, resourceGroup, subscription, tokenFile ?? "", ca ?? ""]
+    }
   }
 }

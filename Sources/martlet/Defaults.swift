@@ -5,13 +5,17 @@ import ServiceAPI
 
 /// The contents of the configuration file.
 struct Defaults: Codable, Equatable {
-  static let service = "http://127.0.0.1:8730"
+  static let service = "https://127.0.0.1:8730"
   static let catalog = "default"
 
   var service: String?
   var catalog: String?
   var resourceGroup: String?
   var subscription: String?
+  /// A file with a token.
+  var tokenFile: String?
+  /// A PEM file with authorities.
+  var ca: String?
 
   /// `$MARTLET_CONFIG`, or `~/.config/martlet/config.json`.
   static var file: URL {

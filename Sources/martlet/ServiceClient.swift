@@ -4,6 +4,7 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 import ServiceAPI
 
 /// One service, and its errors in words.
@@ -13,6 +14,14 @@ struct ServiceClient: Sendable {
 
   /// Without a slash at the end.
   let address: String
+  private let token: String?
+  private let pool: ConnectionPool
+
+  init(address: String, login: ServiceLogin) throws {
+    self.address = address
+    token = login.token
+    pool = try ConnectionPool(trusting: login.authorities)
+  }
 
   func get<Answer: Decodable>(_ path: String, _ type: Answer.Type = Answer.self) async throws
     -> Answer
@@ -75,15 +84,6 @@ struct ServiceClient: Sendable {
 
   // MARK: - One request
 
-  /// Not the library's own shared client: that one keeps trying to connect until a call's time is
-  /// over, and somebody waits to hear that the service is not there.
-  private static let pool: HTTPClient = {
-    var configuration = HTTPClient.Configuration()
-    configuration.timeout.connect = .seconds(5)
-    configuration.connectionPool.retryConnectionEstablishment = false
-    return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-  }()
-
   private struct Answer {
     var status: HTTPResponseStatus
     var headers: HTTPHeaders
@@ -114,20 +114,50 @@ struct ServiceClient: Sendable {
     var request = HTTPClientRequest(url: url)
     request.method = method
     request.headers.add(name: "Accept", value: "application/json")
+    if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
     if let body {
       request.headers.add(name: "Content-Type", value: "application/json")
       request.body = .bytes(ByteBuffer(bytes: try ServiceJSON.encoder().encode(body)))
     }
     do {
-      let response = try await Self.pool.execute(request, timeout: .seconds(60))
+      let response = try await pool.client.execute(request, timeout: .seconds(60))
       let bytes = try await response.body.collect(upTo: Self.largestAnswer)
       return Answer(
         status: response.status, headers: response.headers, body: Data(bytes.readableBytesView))
     } catch {
-      throw CommandFailure(
+      throw failure(error)
+    }
+  }
+
+  /// Why no answer came.
+  private func failure(_ error: any Error) -> CommandFailure {
+    switch error {
+    case _ where isMistrust(error):
+      CommandFailure(
+        message:
+          "The certificate of the service at \(address) is not trusted, so nothing was sent.",
+        remedy: "Name the authority that it comes from with --ca, in MARTLET_CA or with martlet "
+          + "config set --ca: a service's own is tls/ca.pem in its data folder.")
+    case NIOSSLError.handshakeFailed(let reason) where "\(reason)".contains("WRONG_VERSION"):
+      CommandFailure(
+        message: "What answers at \(address) does not speak TLS.",
+        remedy: "Write http:// for a service that was started with --http.")
+    default:
+      CommandFailure(
         message: "The service at \(address) does not answer: \(error).",
         remedy: "Start it with martlet-service run --data <folder>, or name another one with "
-          + "--service or martlet config set --service.")
+          + "--service or martlet config set --service. A service that was started without --http "
+          + "is reached with https:// alone.")
+    }
+  }
+
+  /// Whether a handshake failed because of the certificate, its name or its date.
+  private func isMistrust(_ error: any Error) -> Bool {
+    switch error {
+    case is NIOSSLExtraError: true
+    // BoringSSL's word for it is only in its text.
+    case NIOSSLError.handshakeFailed(let reason): "\(reason)".contains("CERTIFICATE_VERIFY_FAILED")
+    default: false
     }
   }
 
@@ -165,5 +195,38 @@ struct ServiceClient: Sendable {
       "\($0)=\($1.addingPercentEncoding(withAllowedCharacters: allowed) ?? $1)"
     }
     return pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&")
+  }
+}
+
+/// Connections of one command. Not the library's own shared client: that one keeps trying to connect until a
+/// call's time is over, and somebody waits to hear that the service is not there.
+private final class ConnectionPool: Sendable {
+  let client: HTTPClient
+
+  /// - Parameter authorities: a PEM file; trusted beside those of the system.
+  init(trusting authorities: String?) throws {
+    var configuration = HTTPClient.Configuration()
+    configuration.timeout.connect = .seconds(5)
+    configuration.connectionPool.retryConnectionEstablishment = false
+    // A redirection is a captive portal's or a wrong address; a token does not follow it.
+    configuration.redirectConfiguration = .disallow
+    var tls = TLSConfiguration.makeClientConfiguration()
+    if let authorities {
+      guard let certificates = try? NIOSSLCertificate.fromPEMFile(authorities),
+        !certificates.isEmpty
+      else {
+        throw CommandFailure(
+          message: "\(authorities) holds no certificate that can be read.",
+          remedy: "Name a file of certificates in PEM form (BEGIN CERTIFICATE).")
+      }
+      tls.additionalTrustRoots = [.certificates(certificates)]
+    }
+    configuration.tlsConfiguration = tls
+    client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+  }
+
+  deinit {
+    // The library wants it said; nobody waits for it.
+    client.shutdown { _ in }
   }
 }

@@ -29,7 +29,9 @@ extension StandTests {
 
     /// What `martlet-bridge provision -o json` prints of the device, in a file.
     private static func identityFile(_ desk: Desk) async throws -> String {
-      let offer = try await HTTPServiceClient(service: desk.address).offer(
+      let offer = try await HTTPServiceClient(
+        service: desk.address, login: ServiceLogin(token: desk.bridgeToken)
+      ).offer(
         ProvisioningRequest(
           subscription: CatalogScope.defaultSubscription,
           resourceGroup: CatalogScope.defaultResourceGroup, catalog: "bench"))
@@ -94,7 +96,7 @@ extension StandTests {
         desk.killService()
         let service = try ProcessChild(
           Programs.url("martlet-service"),
-          ["run", "--data", desk.folder.file("service").path, "--port", "0"],
+          ["run", "--data", desk.folder.file("service").path, "--port", "0", "--http"],
           environment: ["MARTLET_MASTER_KEY": Data(repeating: 7, count: 32).base64EncodedString()])
         #expect(try service.waitForEnd() == .exit(1))
         return service.errors

@@ -18,6 +18,7 @@ struct PutAnswer: Sendable {
 func post(_ bytes: Data, to stand: Stand, device: String) throws -> PutAnswer {
   var request = try HTTPClient.Request(
     url: stand.address + DevicePath.dump(device: device, bootCount: 1, sequence: 1), method: .PUT)
+  request.headers.add(name: "Authorization", value: "Bearer \(stand.bridgeToken)")
   request.body = .byteBuffer(ByteBuffer(bytes: bytes))
   let answer = try HTTPClient.shared.execute(request: request, deadline: .now() + .seconds(30))
     .wait()

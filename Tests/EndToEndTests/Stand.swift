@@ -12,23 +12,23 @@ final class Stand: Desk, @unchecked Sendable {
 
   /// Powers the board on. Service and bridge are started by ``startService(data:port:)`` and
   /// ``startBridge(_:)``.
-  override private init(in folder: TemporaryDirectory) throws {
+  override private init(in folder: TemporaryDirectory, access: Access) throws {
     board = try QEMUBoard(firmware: try Programs.firmware(), in: folder)
     let listener = try LineSocket(listeningAt: folder.file("board.sock").path)
     try board.start(connectingTo: folder.file("board.sock").path)
     proxy = try LineProxy(
       board: try listener.accept(within: .seconds(20)),
       listeningAt: folder.file("bridge.sock").path)
-    try super.init(in: folder)
+    try super.init(in: folder, access: access)
   }
 
   /// Makes a stand for the length of `body`; afterwards nothing of it is left.
   static func with<Result: Sendable>(
-    _ body: @escaping @Sendable (Stand) throws -> Result
+    access: Access = .plaintext, _ body: @escaping @Sendable (Stand) throws -> Result
   ) async throws -> Result {
     try await onThread {
       try TemporaryDirectory.with { folder in
-        let stand = try Stand(in: folder)
+        let stand = try Stand(in: folder, access: access)
         defer { stand.close() }
         return try body(stand)
       }

@@ -71,7 +71,7 @@ final class DeskBench: Bench {
       ["run"] + serials.flatMap { ["--board", address(of: $0)] } + [
         "--service", desk.address, "--spool", desk.spool, "--lease-interval", "1", "--events",
         pipe, "--console", "--status-socket", "none",
-      ], takesInput: true)
+      ] + desk.bridgeLogin, takesInput: true)
     bridge.withLock { $0 = started }
   }
 

@@ -55,10 +55,13 @@ final class EmulatedBench: Bench {
 
   // MARK: - The bridge
 
+  /// What the guest's bridge logs in with; its way to the service is inside of this machine.
+  private var login: String { "MARTLET_TOKEN=\(desk.bridgeToken)" }
+
   func provision(_ serial: String) throws -> String {
     let text = try guest.run(
       """
-      martlet-bridge provision --board \(address(of: serial)) --service \
+      \(login) martlet-bridge provision --board \(address(of: serial)) --service \
       http://10.0.2.2:\(desk.port) --catalog bench --output json 2>>$log
       """)
     return try JSONDecoder().decode(ProvisionedIdentity.self, from: Data(text.utf8)).deviceId
@@ -69,7 +72,7 @@ final class EmulatedBench: Bench {
     // The new line ends what a bridge that was killed may have left half written.
     let identifier = try guest.run(
       """
-      echo >$events; martlet-bridge run \(boards) --service http://10.0.2.2:\(desk.port) \
+      echo >$events; \(login) martlet-bridge run \(boards) --service http://10.0.2.2:\(desk.port) \
       --spool /root/spool --lease-interval 1 --events $events >/dev/null 2>>$log & echo $!
       """)
     bridge.withLock { $0 = identifier.trimmingCharacters(in: .whitespacesAndNewlines) }

@@ -4,6 +4,7 @@ import DumpFormat
 import Foundation
 import MartletTestKit
 import NIOSSL
+import ServiceAPI
 import Testing
 
 @testable import HostBridge
@@ -27,7 +28,7 @@ import Testing
       try Data(Self.certificate.utf8).write(to: file)
       try await RawServer.with(tls: Self.tls(), { .healthy($0) }) { server, port in
         let client = try HTTPServiceClient(
-          service: "https://127.0.0.1:\(port)", authorities: file.path)
+          service: "https://127.0.0.1:\(port)", login: ServiceLogin(authorities: file.path))
         for _ in 0..<3 { #expect(try await client.upload(identity, bytes: [1, 2]).id == "d-1") }
         #expect(server.seen.requests.map(\.body) == [[1, 2], [1, 2], [1, 2]])
         #expect(server.seen.connections == 1)
@@ -54,7 +55,7 @@ import Testing
       try await RawServer.with(tls: Self.tls(), host: "127.0.0.2", { .healthy($0) }) {
         server, port in
         let client = try HTTPServiceClient(
-          service: "https://127.0.0.2:\(port)", authorities: file.path)
+          service: "https://127.0.0.2:\(port)", login: ServiceLogin(authorities: file.path))
         let failure = await #expect(throws: ServiceFailure.self) {
           try await client.upload(identity, bytes: [1])
         }
@@ -82,7 +83,8 @@ import Testing
         try Data(text.utf8).write(to: file)
         for path in [file.path, folder.file("none").path] {
           let error = #expect(throws: HostBridgeError.self) {
-            try HTTPServiceClient(service: "https://127.0.0.1:1", authorities: path)
+            try HTTPServiceClient(
+              service: "https://127.0.0.1:1", login: ServiceLogin(authorities: path))
           }
           #expect(error?.code == .invalidSetting)
         }

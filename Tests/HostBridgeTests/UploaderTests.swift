@@ -210,7 +210,9 @@ import Testing
 
 extension ServiceFailure {
   static func status(_ status: Int) -> ServiceFailure {
-    ServiceFailure(status: status, code: "Test", message: "answer of the test")
+    ServiceFailure(
+      status: status, code: status == 403 ? "ConsentNotGiven" : "Test",
+      message: "answer of the test")
   }
 
   static let unreachable = ServiceFailure(status: nil, code: "Unreachable", message: "no answer")

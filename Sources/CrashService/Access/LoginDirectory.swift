@@ -4,13 +4,10 @@ import Foundation
 import ServiceAPI
 import Synchronization
 
-/// The credentials of an ``AccessStore``. What changes there is noticed after ``longestAge``.
+/// The credentials of an ``AccessStore``. What changes there is noticed when `longestAge` is over.
 ///
 /// All of them are held, so that a token that nobody made costs no look into the database.
 final class LoginDirectory: Sendable {
-  /// How far what is answered may lie behind the store.
-  static let longestAge: Duration = .milliseconds(500)
-
   private struct State {
     var credentials: [String: Credential] = [:]
     var count: Int?
@@ -19,6 +16,7 @@ final class LoginDirectory: Sendable {
   }
 
   private let store: AccessStore
+  /// How far what is answered may lie behind the store.
   private let longestAge: Duration
   /// Since an arbitrary moment, and never back.
   private let uptime: @Sendable () -> Duration

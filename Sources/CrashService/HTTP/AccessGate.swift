@@ -10,15 +10,7 @@ import ServiceAPI
 /// What it answers depends on the caller alone, never on whether a resource exists: a refusal tells
 /// nothing about what is behind it.
 struct AccessGate: Sendable {
-  /// How callers show who they are.
-  enum Login: Sendable {
-    /// With a bearer token.
-    case required(LoginDirectory)
-    /// They need not: everybody may do everything.
-    case off
-  }
-
-  let login: Login
+  let logins: LoginDirectory
   let management: ManagementStore
   let now: @Sendable () -> Date
 
@@ -32,7 +24,7 @@ struct AccessGate: Sendable {
       context.record.note(principal: .anonymous)
       return .anonymous
     }
-    let principal = try await principal(of: request)
+    let principal = try await principal(of: request, context)
     context.record.note(principal: principal)
     guard principal.may(permission) else {
       throw ServiceFailure.roleMissing(principal, permission: permission)
@@ -41,18 +33,25 @@ struct AccessGate: Sendable {
     return principal
   }
 
-  private func principal(of request: Request) async throws -> Principal {
-    guard case .required(let directory) = login else {
-      return Principal(name: "anybody", roles: Set(Role.allCases), catalogs: .all)
-    }
+  private func principal(of request: Request, _ context: ServiceContext) async throws -> Principal {
     guard let header = request.headers[.authorization] else {
-      throw ServiceFailure.loginMissing
+      return try await principal(of: context.peerCertificate(for: request))
     }
     // One answer for every token that is not good: nobody learns which ones there were.
     guard let token = AccessToken(bearer: header),
-      let credential = try await directory.credential(.token, token.id),
+      let credential = try await logins.credential(.token, token.id),
       credential.belongs(to: token), credential.isValid(at: now())
     else { throw ServiceFailure.loginRefused }
+    return credential.principal
+  }
+
+  /// Who shows a certificate. That this service's authority vouches for it was found when the connection was
+  /// made.
+  private func principal(of certificate: PeerCertificate?) async throws -> Principal {
+    guard let certificate else { throw ServiceFailure.loginMissing }
+    guard let credential = try await logins.credential(.certificate, certificate.id),
+      credential.digest == certificate.digest, credential.isValid(at: now())
+    else { throw ServiceFailure.certificateRefused }
     return credential.principal
   }
 
@@ -122,6 +121,11 @@ extension ServiceFailure {
     "InvalidAuthenticationToken", challenge: #"Bearer realm="martlet", error="invalid_token""#,
     "The token is not known here, has expired or was revoked. An administrator of the service makes "
       + "a new one with martlet-service token create.")
+
+  static let certificateRefused = unauthorized(
+    "InvalidClientCertificate", challenge: #"Bearer realm="martlet""#,
+    "The certificate is not known here, has expired or was revoked. An administrator of the service "
+      + "makes a new one with martlet-service certificate create.")
 
   static func roleMissing(_ principal: Principal, permission: Permission) -> ServiceFailure {
     let roles = principal.roles.map(\.rawValue).sorted().joined(separator: ", ")

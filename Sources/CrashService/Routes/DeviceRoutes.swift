@@ -85,10 +85,14 @@ struct DeviceRoutes: EndpointGroup {
       "devices claimed", metadata: ["group": "\(group.path)", "count": "\(devices.count)"])
     // As it stands in the path: percent-encoded.
     let path = OperationRoutes.path(subscription: context.parameters.get("subscription") ?? "")
+    // Clients ask there as it stands, so it names the version as every address of the dialect.
+    let version = try request.queryValue("api-version") ?? ""
     // Without Retry-After clients wait 30 s between polls; the operation is done at once.
     return Response(
       status: .accepted,
-      headers: [.location: "\(request.origin)\(path)/\(operation)", .retryAfter: "1"])
+      headers: [
+        .location: "\(request.origin)\(path)/\(operation)?api-version=\(version)", .retryAfter: "1",
+      ])
   }
 
   private func change(_ request: Request, _ context: ServiceContext) async throws -> Response {

@@ -78,7 +78,7 @@ extension BridgeStatus {
         code: "serviceUntrusted",
         message: "the service at \(service.address) is not trusted, \(since): \(words)",
         remedy:
-          "Name the authority that signed its certificate with --service-ca, look at --service"
+          "Name the authority that signed its certificate with --ca, look at --service"
           + " and at this machine's clock. Dumps wait here.\(retry)")
     case .busy:
       return Attention(
@@ -100,7 +100,8 @@ extension BridgeStatus {
       return Attention(
         code: "serviceRefuses",
         message: "what answers at \(service.address) refuses this bridge, \(since): \(words)",
-        remedy: "Look at --service, and for a proxy that wants a login. Dumps wait here.\(retry)")
+        remedy: "Look at --token-file or --certificate, at --service, and for a proxy that wants a "
+          + "login. Dumps wait here.\(retry)")
     }
   }
 

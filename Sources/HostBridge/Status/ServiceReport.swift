@@ -59,6 +59,8 @@ extension ServiceFailure {
     case 429, 503: .busy
     case 500...: .failing
     case 401, 407: .refusing
+    // About this bridge's login.
+    case 403 where code == "AuthorizationFailed": .refusing
     // The service names its refusals; what does not is a proxy, or another server.
     case 400..<500: code == Self.nameless ? .refusing : .ok
     default: .notUnderstood
