@@ -126,6 +126,7 @@ public final class CrashService: Sendable {
       LeaseRoutes(service: self), ConsentRoutes(service: self), OfferRoutes(service: self),
       IngestRoutes(service: self), CountRoutes(service: self), DumpRoutes(service: self),
       RetentionRoutes(service: self), TenantRoutes(service: self),
+      ProviderRoutes(service: self), CertificateRoutes(service: self),
     ]
     return groups.flatMap(\.endpoints)
   }

@@ -50,6 +50,26 @@ struct DeviceRoutes: EndpointGroup {
         return try jsonResponse(record.resource)
       },
       Endpoint(
+        .put, Self.path, id: "Devices_CreateOrUpdate",
+        "Claims a device into a group, or moves it there within its catalog.", tag: .devices,
+        access: .init(.writeResources, in: .catalog), body: .json(DevicePut.self),
+        answers: [.ok(DeviceResource.self, "Was there or moved."), .created(DeviceResource.self)],
+        refusals: [.conflict]
+      ) { request, context in try await put(request, context) },
+      Endpoint(
+        .post, Self.path + "/generateCapabilityImage", id: "Devices_GenerateCapabilityImage",
+        "Refused: boards of this service take no capability images.", tag: .devices,
+        access: .init(.writeResources, in: .catalog), body: .json(CapabilityRequest.self),
+        answers: []
+      ) { _, context in
+        _ = try await management.device(context.device(), in: context.deviceGroup())
+        throw ServiceFailure(
+          .badRequest, code: "CapabilityNotSupported",
+          message: "There are no capability images for the boards of this service: a debugger is "
+            + "attached, and an image is flashed (martlet-bridge flash), without one.",
+          target: "capabilities")
+      },
+      Endpoint(
         .patch, Self.path, id: "Devices_Update", "Moves a device to another group of its catalog.",
         tag: .devices, access: .init(.writeResources, in: .catalog),
         body: .json(DeviceChange.self), answers: [.ok(DeviceResource.self)]
@@ -85,14 +105,32 @@ struct DeviceRoutes: EndpointGroup {
       "devices claimed", metadata: ["group": "\(group.path)", "count": "\(devices.count)"])
     // As it stands in the path: percent-encoded.
     let path = OperationRoutes.path(subscription: context.parameters.get("subscription") ?? "")
-    // Clients ask there as it stands, so it names the version as every address of the dialect.
-    let version = try request.queryValue("api-version") ?? ""
+    let version = ResourceManagerPath.query(of: path)
     // Without Retry-After clients wait 30 s between polls; the operation is done at once.
     return Response(
       status: .accepted,
       headers: [
-        .location: "\(request.origin)\(path)/\(operation)?api-version=\(version)", .retryAfter: "1",
+        .location: "\(request.origin)\(path)/\(operation)\(version)",
+        .azureAsyncOperation: "\(request.origin)\(path)/\(operation)\(version)",
+        .retryAfter: "1",
       ])
+  }
+
+  private func put(_ request: Request, _ context: ServiceContext) async throws -> Response {
+    let group = try context.deviceGroup()
+    let device = try context.device()
+    if let named = try await request.json(DevicePut.self).properties?.deviceId {
+      guard try ResourceNames.device(named) == device else {
+        throw ServiceFailure.invalid(
+          "The body is about another device than the path.", target: "properties.deviceId")
+      }
+    }
+    let wasClaimed = try await service.management.standing(of: device).placement != nil
+    _ = try await service.management.claim([device], into: group, by: context.principal.name)
+    let record = try await service.management.device(device, in: group)
+    context.logger.notice(
+      "devices claimed", metadata: ["group": "\(group.path)", "count": "1"])
+    return try jsonResponse(record.resource, status: wasClaimed ? .ok : .created)
   }
 
   private func change(_ request: Request, _ context: ServiceContext) async throws -> Response {
@@ -114,6 +152,11 @@ struct DeviceRoutes: EndpointGroup {
       "device moved", metadata: ["device": "\(device.text)", "group": "\(record.group.path)"])
     return try jsonResponse(record.resource)
   }
+}
+
+extension HTTPField.Name {
+  /// Where clients of the Resource Manager ask how far an operation is.
+  fileprivate static let azureAsyncOperation = Self("Azure-AsyncOperation") ?? .location
 }
 
 /// Where callers of long-running operations ask how far those are.

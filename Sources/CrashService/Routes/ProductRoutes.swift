@@ -61,6 +61,19 @@ struct ProductRoutes: EndpointGroup {
         return try jsonResponse(record.resource)
       },
       Endpoint(
+        .post, Self.path + "/generateDefaultDeviceGroups",
+        id: "Products_GenerateDefaultDeviceGroups",
+        "Makes those of the five usual device groups that the product has not, and lists all five.",
+        tag: .products, access: .init(.writeResources, in: .catalog),
+        answers: [.ok(ResourceList<DeviceGroupResource>.self)]
+      ) { _, context in
+        let product = try context.product()
+        try ResourceNames.checkProduct(product.name)
+        let found = try await management.putDefaultDeviceGroups(
+          in: product, by: context.principal.name)
+        return try jsonResponse(ResourceList(value: found.map(\.resource)))
+      },
+      Endpoint(
         .delete, Self.path, id: "Products_Delete", "Deletes a product without devices.",
         tag: .products, access: .init(.writeResources, in: .catalog),
         answers: EndpointAnswer.deletions, refusals: [.conflict]

@@ -30,6 +30,46 @@ extension ManagementStore {
     }
   }
 
+  /// Makes those of the five usual groups that a product has not.
+  /// - Returns: all five, by name; those that were there as they were.
+  func putDefaultDeviceGroups(in product: ProductReference, by author: String) async throws
+    -> [DeviceGroupRecord]
+  {
+    try await write { db, now in
+      let catalog = try CatalogRow.require(db, product.catalog)
+      let row = try ProductRow.require(db, product.name, in: catalog)
+      return try Self.defaultGroups.map { name, properties in
+        let found = try DeviceGroupRow.find(db, name, in: row)
+        let group =
+          found
+          ?? DeviceGroupRow(
+            id: Self.newID(), productId: row.id, name: name, properties: properties,
+            authorship: Authorship(by: author, at: now))
+        if found == nil { try group.insert(db) }
+        return try group.record(in: row.reference(in: catalog))
+      }
+    }
+  }
+
+  /// As the platform makes them, by name. Consent is off in all of them.
+  private static let defaultGroups: [(String, DeviceGroupProperties)] = [
+    (
+      "Development",
+      .init(
+        description: "Default development device group", updatePolicy: .no3rdPartyAppUpdates)
+    ),
+    ("Field Test", .init(description: "Default test device group")),
+    (
+      "Field Test OS Evaluation",
+      .init(description: "Default field test OS evaluation device group", osFeedType: .retailEval)
+    ),
+    ("Production", .init(description: "Default production device group")),
+    (
+      "Production OS Evaluation",
+      .init(description: "Default production OS evaluation device group", osFeedType: .retailEval)
+    ),
+  ]
+
   func patchDeviceGroup(
     _ group: DeviceGroupReference, _ change: DeviceGroupChange, by author: String
   )

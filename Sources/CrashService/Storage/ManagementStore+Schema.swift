@@ -6,6 +6,7 @@ extension ManagementStore {
   static let migrations: SQLMigrations = {
     var migrations = SQLMigrations()
     migrations.add("management", makeTables)
+    migrations.add("certificates", makeCertificateTable)
     migrations.add("access", AccessStore.makeTables)
     return migrations
   }()
