@@ -127,6 +127,7 @@ public final class CrashService: Sendable {
       IngestRoutes(service: self), CountRoutes(service: self), DumpRoutes(service: self),
       RetentionRoutes(service: self), TenantRoutes(service: self),
       ProviderRoutes(service: self), CertificateRoutes(service: self),
+      ImageRoutes(service: self), DeploymentRoutes(service: self),
     ]
     return groups.flatMap(\.endpoints)
   }

@@ -40,6 +40,21 @@ enum ResourceNames {
     else { throw invalid(kind, name, "It has 1 to 90 printable characters and no slash.") }
   }
 
+  /// Reads a GUID, and puts it into lower case.
+  static func guid(_ text: String, of kind: String, target: String) throws -> String {
+    let form = text.utf8.enumerated().allSatisfy { index, byte in
+      [8, 13, 18, 23].contains(index)
+        ? byte == hyphen : Character(Unicode.Scalar(byte)).isHexDigit
+    }
+    guard form, text.utf8.count == 36 else {
+      throw ServiceFailure.invalid(
+        "'\(text.prefix(60))' is not the id of \(kind == "image" ? "an" : "a") \(kind): that is a "
+          + "GUID, as in 5bb8f5e6-7d28-4b6c-a2d5-0b2f9ac11f01.",
+        target: target)
+    }
+    return text.lowercased()
+  }
+
   /// Reads a device id.
   static func device(_ text: String) throws -> DeviceID {
     guard let id = DeviceID(text) else {

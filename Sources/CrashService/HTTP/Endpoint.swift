@@ -16,6 +16,7 @@ struct Endpoint: Sendable {
     case products = "Products"
     case deviceGroups = "Device groups"
     case devices = "Devices"
+    case images = "Images and deployments"
     case operations = "Operations"
     case tenants = "Tenants (the older public API)"
     case dumps = "Dumps"

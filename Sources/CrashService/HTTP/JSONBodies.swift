@@ -43,8 +43,10 @@ extension Request {
 
   /// The body as JSON. Members that `Value` does not know are ignored.
   /// - Throws: ``ServiceFailure`` with 400 that names the wrong part, or 413.
-  func json<Value: Decodable>(_ type: Value.Type) async throws -> Value {
-    try decoded(type, try await bytes(upTo: largestJSONBody))
+  func json<Value: Decodable>(_ type: Value.Type, upTo limit: Int = largestJSONBody) async throws
+    -> Value
+  {
+    try decoded(type, try await bytes(upTo: limit))
   }
 
   /// The same; `nil` for an empty body.

@@ -9,7 +9,9 @@ extension CrashService {
   public func deleteOverdue() async throws -> RetentionReport {
     let now = now()
     let shorter = try await management.shorterPeriods()
+    try await management.forgetWindows(now: now)
     for store in dumps.all {
+      try await store.forgetWindows(now: now)
       var (keys, rows) = try await store.deleteOver(now: now)
       for (group, days) in shorter {
         let (groupKeys, groupRows) = try await store.deleteOver(days: days, group: group, now: now)

@@ -33,6 +33,22 @@ struct CatalogListRoutes: EndpointGroup {
         let found = try await management.devices(in: context.catalog(), page: query.page)
         return try jsonResponse(query.list(found.map(\.resource), of: request))
       }
+      + listing(
+        "Deployments", "Lists the deployments of a catalog's device groups, the latest first.",
+        DeploymentResource.self
+      ) { request, context in
+        let query = try ListQuery(request, over: FilterField.ofDeployments)
+        let found = try await management.deployments(in: context.catalog(), page: query.page)
+        return try jsonResponse(query.list(found.map(\.resource), of: request))
+      }
+      + listing(
+        "DeviceInsights", "Lists what a catalog's devices report of crashes, the latest first.",
+        DeviceInsight.self
+      ) { request, context in
+        let query = try ListQuery(request, over: CrashWindow.fields)
+        let found = try await service.insights(of: context.catalog(), page: query.page)
+        return try jsonResponse(query.list(found, of: request))
+      }
   }
 
   /// A list, as POST and for the SDK, which asks for the pages after the first one with GET.

@@ -105,7 +105,12 @@ struct CatalogRoutes: EndpointGroup {
         "Deletes a catalog with all that is in it, and unclaims its devices.", tag: .catalogs,
         access: .init(.writeResources, in: .catalog), answers: EndpointAnswer.deletions
       ) { _, context in
-        deletionResponse(try await management.deleteCatalog(context.catalog()))
+        let catalog = try context.catalog()
+        if let id = try await management.findCatalogID(catalog) {
+          // The bytes of images first: nobody knows of them afterwards.
+          for store in service.dumps.all { try await store.deleteImages(ofCatalog: id) }
+        }
+        return deletionResponse(try await management.deleteCatalog(catalog))
       },
     ]
   }

@@ -32,7 +32,7 @@ struct CountRoutes: EndpointGroup {
     let dumps = service.dumps
     try await service.management.holdingStanding(of: device) { standing in
       let placement = try standing.consenting()
-      try await dumps[placement.region].keep(counts, of: device, at: time)
+      try await dumps.keep(counts, of: placement, at: time)
     }
     context.logger.info(
       "crashes counted", metadata: ["device": "\(device.text)", "counts": "\(counts.count)"])

@@ -103,17 +103,7 @@ struct DeviceRoutes: EndpointGroup {
       devices, into: group, by: context.principal.name)
     context.logger.notice(
       "devices claimed", metadata: ["group": "\(group.path)", "count": "\(devices.count)"])
-    // As it stands in the path: percent-encoded.
-    let path = OperationRoutes.path(subscription: context.parameters.get("subscription") ?? "")
-    let version = ResourceManagerPath.query(of: path)
-    // Without Retry-After clients wait 30 s between polls; the operation is done at once.
-    return Response(
-      status: .accepted,
-      headers: [
-        .location: "\(request.origin)\(path)/\(operation)\(version)",
-        .azureAsyncOperation: "\(request.origin)\(path)/\(operation)\(version)",
-        .retryAfter: "1",
-      ])
+    return OperationRoutes.accepted(operation, request, context)
   }
 
   private func put(_ request: Request, _ context: ServiceContext) async throws -> Response {
@@ -151,43 +141,5 @@ struct DeviceRoutes: EndpointGroup {
     context.logger.notice(
       "device moved", metadata: ["device": "\(device.text)", "group": "\(record.group.path)"])
     return try jsonResponse(record.resource)
-  }
-}
-
-extension HTTPField.Name {
-  /// Where clients of the Resource Manager ask how far an operation is.
-  fileprivate static let azureAsyncOperation = Self("Azure-AsyncOperation") ?? .location
-}
-
-/// Where callers of long-running operations ask how far those are.
-struct OperationRoutes: EndpointGroup {
-  static func path(subscription: String) -> String {
-    "/subscriptions/\(subscription)/providers/Microsoft.AzureSphere/locations/global"
-      + "/operationStatuses"
-  }
-
-  let service: CrashService
-
-  var endpoints: [Endpoint] {
-    let management = service.management
-    return [
-      Endpoint(
-        .get,
-        """
-        /subscriptions/{subscription}/providers/Microsoft.AzureSphere/locations/{location}\
-        /operationStatuses/{operation}
-        """,
-        id: "Operations_Get", "Tells how far a long-running operation is.", tag: .operations,
-        access: .init(.readResources, in: .none), answers: [.ok(OperationStatus.self)]
-      ) { request, context in
-        let id = try context.part("operation")
-        guard try await management.operationExists(id) else {
-          throw ServiceFailure.notFound(
-            "The operation", String(id.prefix(60)), hint: "Operations are remembered for a day.")
-        }
-        return try jsonResponse(
-          OperationStatus(id: request.uri.path, name: id, status: .succeeded))
-      }
-    ]
   }
 }

@@ -14,6 +14,8 @@ struct DeviceGroupRow: Sendable {
   var regionalDataBoundary: String
   /// Days.
   var retention: Int
+  /// Written by deployments alone.
+  var hasDeployment = false
   var authorship: Authorship
 
   init(
@@ -46,7 +48,7 @@ struct DeviceGroupRow: Sendable {
     return DeviceGroupProperties(
       description: description, osFeedType: feed, updatePolicy: policy,
       allowCrashDumpsCollection: consent, regionalDataBoundary: boundary,
-      crashDumpRetentionDays: retention)
+      hasDeployment: hasDeployment, crashDumpRetentionDays: retention)
   }
 
   func record(in product: ProductReference) throws -> DeviceGroupRecord {
@@ -86,9 +88,11 @@ struct DeviceGroupRow: Sendable {
     try db.run(
       """
       INSERT INTO deviceGroups (id, productId, name, description, osFeedType, updatePolicy,
-        allowCrashDumpsCollection, regionalDataBoundary, retention, \(Authorship.columns))
+        allowCrashDumpsCollection, regionalDataBoundary, retention, hasDeployment,
+        \(Authorship.columns))
       VALUES (\(id), \(productId), \(name), \(description), \(osFeedType), \(updatePolicy),
-        \(allowCrashDumpsCollection), \(regionalDataBoundary), \(retention), \(authorship.values))
+        \(allowCrashDumpsCollection), \(regionalDataBoundary), \(retention), \(hasDeployment),
+        \(authorship.values))
       """)
   }
 
@@ -116,6 +120,7 @@ extension DeviceGroupRow {
     allowCrashDumpsCollection = try row["allowCrashDumpsCollection"]
     regionalDataBoundary = try row["regionalDataBoundary"]
     retention = try row["retention"]
+    hasDeployment = try row["hasDeployment"]
     authorship = try Authorship(row)
   }
 }

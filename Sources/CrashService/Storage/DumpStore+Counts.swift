@@ -25,7 +25,12 @@ extension DumpStore {
 
   /// Stores crash counts of a device. Of several under one name what each knows is put together. They
   /// are on disk when the call returns.
-  func keep(_ counts: [CountRequest.Count], of device: DeviceID, at time: Date) async throws {
+  /// - Parameter elsewhere: what other regions have counted: it is in their windows.
+  func keep(
+    _ counts: [CountRequest.Count], of placement: Placement,
+    countedElsewhere elsewhere: [CountName: UInt32], at time: Date
+  ) async throws {
+    let device = placement.device
     let now = milliseconds(time)
     try await database.write(lock: "counts/\(device.text)") { db in
       for report in counts {
@@ -41,6 +46,9 @@ extension DumpStore {
             name: CrashName(device: device.text, fingerprint: report.fingerprint), count: report)
         merged.merge(report)
         let count = merged.count
+        let before = max(stored?.count.count ?? 0, elsewhere[merged.countName] ?? 0)
+        try Self.add(
+          Int64(count.count) - Int64(before), of: count.fingerprint, to: placement, at: now, db)
         try db.run(
           """
           INSERT INTO crashCounts (deviceId, fingerprint, firstBoot, firstUptime, lastBoot,

@@ -9,6 +9,8 @@ extension DumpStore {
       try SecretTable.make(db)
       try makeDumps(db)
       try makeCounts(db)
+      try makeWindows(db)
+      try makeImages(db)
       try makeOffers(db)
       try makeAudit(db)
       try db.script(

@@ -28,7 +28,7 @@ extension ManagementStore {
     guard crashes > 0 else { return }
     let time = milliseconds(now())
     try await database.write { db in
-      try db.run(
+      let isNew = try db.run(
         """
         INSERT INTO uncapturedCrashes (device, total, lastNonce, modifiedAt)
         VALUES (\(device.text), \(crashes), \(Data(nonce)), \(time))
@@ -37,6 +37,7 @@ extension ManagementStore {
           modifiedAt = excluded.modifiedAt
         WHERE uncapturedCrashes.lastNonce <> excluded.lastNonce
         """)
+      if isNew > 0 { try Self.add(uncaptured: crashes, of: device, at: time, db) }
     }
   }
 

@@ -67,12 +67,22 @@ extension ManagementStore {
           """)
         try raiseEpochs(db, of: "SELECT \(device.text) AS id")
       }
-      let operation = Self.newID()
-      let dayAgo = now - 86_400_000
-      try db.run("DELETE FROM operations WHERE createdAt < \(dayAgo)")
-      try db.run("INSERT INTO operations (id, createdAt) VALUES (\(operation), \(now))")
-      return operation
+      return try Self.beginOperation(db, now)
     }
+  }
+
+  /// Writes down an operation, which is done already.
+  /// - Returns: its number.
+  func beginOperation() async throws -> String {
+    try await write { db, now in try Self.beginOperation(db, now) }
+  }
+
+  private static func beginOperation(_ db: any SQLConnection, _ now: Int64) throws -> String {
+    let operation = newID()
+    let dayAgo = now - 86_400_000
+    try db.run("DELETE FROM operations WHERE createdAt < \(dayAgo)")
+    try db.run("INSERT INTO operations (id, createdAt) VALUES (\(operation), \(now))")
+    return operation
   }
 
   func move(

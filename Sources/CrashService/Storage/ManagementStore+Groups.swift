@@ -17,6 +17,7 @@ extension ManagementStore {
         properties: DeviceGroupProperties(),
         authorship: found?.authorship ?? Authorship(by: author, at: now))
       row.retention = found?.retention ?? row.retention
+      row.hasDeployment = found?.hasDeployment ?? false
       row.merge(change.properties, by: author, at: now)
       try Self.keepPeriod(db, row)
       if let found {

@@ -7,6 +7,8 @@ extension ManagementStore {
     var migrations = SQLMigrations()
     migrations.add("management", makeTables)
     migrations.add("certificates", makeCertificateTable)
+    migrations.add("windows", makeWindows)
+    migrations.add("images", makeImages)
     migrations.add("access", AccessStore.makeTables)
     return migrations
   }()
@@ -48,6 +50,7 @@ extension ManagementStore {
         regionalDataBoundary \(text) NOT NULL,
         -- Days.
         retention \(integer) NOT NULL,
+        hasDeployment \(integer) NOT NULL,
         \(Authorship.definition(engine))
       ) \(engine.strict);
       CREATE UNIQUE INDEX deviceGroupsByName ON deviceGroups (productId, lower(name));
