@@ -280,7 +280,7 @@ let testTargets: [Target] = [
     [
       "BoardHAL", "BootAgent", "CrashCapture", "DumpFormat", "HostBridge", "LinkProtocol",
       "MartletBenchKit", "MartletTestKit", "ServiceAPI", grdb, httpClient,
-    ]),
+    ], resources: [.copy("Python")]),
   tests(
     "HILTests", ["DumpFormat", "HostBridge", "MartletBenchKit", "MartletTestKit", "ServiceAPI"]),
 ]
