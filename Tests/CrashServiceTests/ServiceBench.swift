@@ -108,7 +108,7 @@ struct ServiceBench: Sendable {
     log: LineLog? = nil, _ body: @escaping @Sendable (ServiceBench) async throws -> Void
   ) async throws {
     var logger = Logger(label: "test")
-    logger.logLevel = .critical
+    logger.logLevel = .error
     if let log { logger = Logger(label: "test") { _ in log } }
     let service = try await CrashService(
       dataFolder: folder.url, masterKey: masterKey, loginAge: .zero, limits: limits,

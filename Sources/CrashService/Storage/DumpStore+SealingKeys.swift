@@ -20,10 +20,10 @@ extension DumpStore {
         """)
       try db.run("DELETE FROM sealingKeys WHERE id < \(id.oldestKept.rawValue)")
       // Somebody else may have been quicker.
-      guard let stored = try Self.sealingKey(db, id.rawValue, secrets) else {
+      guard let stored = try db.row(Self.lookUp(id.rawValue)) else {
         throw SecretUnreadable(name: Self.secretName(id.rawValue))
       }
-      return stored
+      return try Self.sealingKey(stored, id.rawValue, secrets)
     }
     sealingKeys.removeAll()
     exchanges.removeAll()
@@ -34,17 +34,21 @@ extension DumpStore {
   /// A key that dumps were sealed to; `nil` when it is not this region's, or not any more.
   func sealingKey(id: UInt32) async throws -> SealingKey? {
     if let known = sealingKeys[id] { return known }
-    let found = try await database.read { [secrets] in try Self.sealingKey($0, id, secrets) }
-    if let found { sealingKeys.keep(found, as: id) }
-    return found
+    let found = try await database.rows(Self.lookUp(id)).first
+    guard let found else { return nil }
+    let key = try Self.sealingKey(found, id, secrets)
+    sealingKeys.keep(key, as: id)
+    return key
   }
 
-  private static func sealingKey(_ db: any SQLConnection, _ id: UInt32, _ secrets: SecretTable)
-    throws -> SealingKey?
+  private static func lookUp(_ id: UInt32) -> SQLText {
+    "SELECT wrapped FROM sealingKeys WHERE id = \(id)"
+  }
+
+  private static func sealingKey(_ row: SQLRow, _ id: UInt32, _ secrets: SecretTable) throws
+    -> SealingKey
   {
-    let wrapped: Data? = try db.value("SELECT wrapped AS value FROM sealingKeys WHERE id = \(id)")
-    guard let wrapped else { return nil }
-    let secret = try secrets.unwrap(wrapped, name: secretName(id))
+    let secret = try secrets.unwrap(try row["wrapped"], name: secretName(id))
     return SealingKey(id: id, privateKey: try .init(rawRepresentation: secret))
   }
 

@@ -128,22 +128,30 @@ final class DumpStore: Sendable {
 
   /// The dump under a device's key, if there is one.
   func find(_ key: DumpKey, of device: DeviceID) async throws -> StoredDump? {
-    try await database.read { try Self.find($0, key, device: device.text) }
+    try await database.rows(Self.lookUp(key, device: device.text)).first.map(StoredDump.init)
   }
 
   /// Whether the store has any dump of a device.
   func holdsAny(of device: DeviceID) async throws -> Bool {
-    try await database.read { db in
-      try db.row("SELECT 1 FROM dumpKeys WHERE deviceId = \(device.text) LIMIT 1") != nil
-    }
+    try await !database.rows(
+      "SELECT dumpId FROM dumpKeys WHERE deviceId = \(device.text) LIMIT 1"
+    ).isEmpty
   }
 
   static func find(_ db: any SQLConnection, _ key: DumpKey, device: String) throws -> StoredDump? {
-    let row = try db.row(
-      """
-      SELECT dumpId, digest FROM dumpKeys
-      WHERE deviceId = \(device) AND bootCount = \(key.bootCount) AND sequence = \(key.sequence)
-      """)
-    return try row.map { StoredDump(id: try $0["dumpId"], digest: try $0["digest"]) }
+    try db.row(lookUp(key, device: device)).map(StoredDump.init)
+  }
+
+  private static func lookUp(_ key: DumpKey, device: String) -> SQLText {
+    """
+    SELECT dumpId, digest FROM dumpKeys
+    WHERE deviceId = \(device) AND bootCount = \(key.bootCount) AND sequence = \(key.sequence)
+    """
+  }
+}
+
+extension StoredDump {
+  fileprivate init(_ row: SQLRow) throws {
+    self.init(id: try row["dumpId"], digest: try row["digest"])
   }
 }
