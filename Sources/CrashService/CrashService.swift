@@ -138,7 +138,9 @@ public final class CrashService: Sendable {
     router.add(middleware: RequestObserver(metrics: metrics))
     router.add(middleware: ErrorMiddleware(metrics: metrics))
     let gate = AccessGate(logins: logins, management: management, now: now)
+    let endpoints = endpoints
     for endpoint in endpoints { endpoint.register(on: router, behind: gate) }
+    refuseOtherMethods(than: endpoints, on: router)
     return router
   }
 }

@@ -13,6 +13,9 @@ public struct ServiceFailure: Error, Equatable, Sendable {
   /// How the caller logs in: `WWW-Authenticate` of a 401.
   var challenge: String?
 
+  /// The methods that an address takes, in a refusal of another one.
+  var allowed: [HTTPRequest.Method] = []
+
   public init(
     _ status: HTTPResponse.Status, code: String, message: String, target: String? = nil,
     retryAfter: Int? = nil
@@ -32,6 +35,9 @@ extension ServiceFailure: HTTPResponseError {
         [TenantError(code: body.error.code, title: body.error.message)], status: status)
       : try jsonResponse(body, status: status)
     if let retryAfter { response.headers[.retryAfter] = String(retryAfter) }
+    if !allowed.isEmpty {
+      response.headers[.allow] = allowed.map(\.rawValue).joined(separator: ", ")
+    }
     if let challenge { response.headers[.wwwAuthenticate] = challenge }
     return response
   }

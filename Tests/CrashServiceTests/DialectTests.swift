@@ -141,6 +141,20 @@ import Testing
     }
   }
 
+  @Test func `a method that an address does not take is refused with those that it takes`()
+    async throws
+  {
+    try await ServiceBench.run { bench in
+      let answer = try await bench.post(ServiceBench.group.path)
+      #expect(answer.status == .methodNotAllowed && answer.code == "MethodNotAllowed")
+      #expect(answer.headers[.allow] == "GET, PUT, PATCH, DELETE")
+      let older = try await bench.send(.delete, TenantPath.tenants.uppercased())
+      #expect(older.status == .methodNotAllowed && older.code == "MethodNotAllowed")
+      let nothing = try await bench.get(ServiceBench.catalog.path + "/nothing")
+      #expect(nothing.status == .notFound && nothing.code == "RouteNotFound")
+    }
+  }
+
   @Test func `resources say who made them and who changed them`() async throws {
     try await ServiceBench.run { bench in
       let maker = try await bench.get(ServiceBench.group.path).decoded(DeviceGroupResource.self)

@@ -79,7 +79,7 @@ struct Endpoint: Sendable {
   }
 
   /// The path as the router reads it.
-  private var routerPath: RouterPath {
+  fileprivate var routerPath: RouterPath {
     let parts = path.split(separator: "/").map { part in
       part.hasPrefix("{") && part.hasSuffix("}") ? ":\(part.dropFirst().dropLast())" : String(part)
     }
@@ -95,6 +95,36 @@ struct Endpoint: Sendable {
       if ResourceManagerVersion.applies(to: path) { try ResourceManagerVersion.check(request) }
       return try await handler(request, context)
     }
+  }
+}
+
+/// Answers 405 where there is something, but nothing that the method does.
+func refuseOtherMethods(than endpoints: [Endpoint], on router: Router<ServiceContext>) {
+  let usual: [HTTPRequest.Method] = [.get, .put, .post, .patch, .delete]
+  let byPath = Dictionary(grouping: endpoints) { endpoint in
+    // Two paths with parameters of other names are one to the router.
+    endpoint.path.split(separator: "/").map { $0.hasPrefix("{") ? "{}" : $0.lowercased() }
+  }
+  for group in byPath.values {
+    let allowed = usual.filter { method in group.contains { $0.method == method } }
+    for method in usual where !allowed.contains(method) {
+      router.on(group[0].routerPath, method: method) { request, _ -> Response in
+        throw ServiceFailure.methodNotAllowed(request, allowed: allowed)
+      }
+    }
+  }
+}
+
+extension ServiceFailure {
+  fileprivate static func methodNotAllowed(_ request: Request, allowed: [HTTPRequest.Method])
+    -> ServiceFailure
+  {
+    var failure = ServiceFailure(
+      .methodNotAllowed, code: "MethodNotAllowed",
+      message: "\(request.method.rawValue) does nothing here. What can be asked here: "
+        + allowed.map(\.rawValue).joined(separator: ", ") + ".")
+    failure.allowed = allowed
+    return failure
   }
 }
 
