@@ -26,6 +26,7 @@ extension CrashService {
           "region": "\(store.region.rawValue)", "dumps": "\(rows)", "keys": "\(keys)",
         ])
     }
+    dumps.noteDeletion()
     metrics.lookedThrough(at: now)
     return try await retentionReport()
   }

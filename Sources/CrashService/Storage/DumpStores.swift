@@ -11,6 +11,7 @@ struct DumpStores: Sendable {
   let usWest: DumpStore
   private let lately = LatelyStored()
   private let strays = Strays()
+  private let known = KnownKinds()
   private let euDesk: OfferDesk
   private let usDesk: OfferDesk
   private let metrics: ServiceMetrics?
@@ -70,6 +71,7 @@ struct DumpStores: Sendable {
       }
     }
     let outcome = try await self[placement.region].insert(dump)
+    known.forget(group: placement.groupID)
     lately.insert(
       Promises.Name(device: placement.device.text, key: key), now: milliseconds(dump.receivedAt))
     return counted(outcome, of: dump, in: placement.region)
@@ -82,6 +84,9 @@ struct DumpStores: Sendable {
     return outcome
   }
 
+  /// Dumps were deleted from any store.
+  func noteDeletion() { known.forgetAll() }
+
   /// The dump of that key, whichever region holds it.
   func find(_ key: DumpKey, of device: DeviceID) async throws -> StoredDump? {
     for store in all {
@@ -93,12 +98,14 @@ struct DumpStores: Sendable {
   /// How many dumps of each fingerprint of an image a device group has, in all regions: numbers
   /// alone are told.
   func stored(inGroup groupID: String, buildID: String) async throws -> [String: Int] {
-    var counts: [String: Int] = [:]
-    for store in all {
-      counts.merge(
-        try await store.stored(inGroup: groupID, buildID: buildID), uniquingKeysWith: +)
+    try await known.numbers(ofGroup: groupID, buildID: buildID) {
+      var counts: [String: Int] = [:]
+      for store in all {
+        counts.merge(
+          try await store.stored(inGroup: groupID, buildID: buildID), uniquingKeysWith: +)
+      }
+      return counts
     }
-    return counts
   }
 
   /// How many dumps of a device were not taken, by fingerprint.
