@@ -169,6 +169,7 @@ let nioHTTPTypes: Target.Dependency = .product(
   name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioHTTPTypesHTTP1: Target.Dependency = .product(
   name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
@@ -268,7 +269,7 @@ let testTargets: [Target] = [
       "CrashService", "DumpFormat", "DumpOpening", "MartletTestKit", "SQLStorage", "ServiceAPI",
       certificates, crypto, grdb, httpClient, hummingbirdTesting, logging, nioCore, nioHTTP,
       nioPosix,
-      nioSSL,
+      nioEmbedded, nioHTTPTypes, nioSSL,
     ]),
   tests(
     "FirmwareTests",

@@ -31,6 +31,7 @@ public final class CrashService: Sendable {
   /// Tokens and bridges' certificates.
   let access: AccessStore
   private let logins: LoginDirectory
+  private let rates: RequestRates
   private let lock: FolderLock
 
   /// Opens the stores in a folder, and makes what is missing.
@@ -38,11 +39,13 @@ public final class CrashService: Sendable {
   ///   - dataFolder: made when it does not exist. One service at a time may use it.
   ///   - masterKey: always the same for one data folder.
   ///   - loginAge: how long a token that was revoked may open something still.
+  ///   - rates: how many requests callers may make.
   ///   - limits: how many dumps of one kind are enough.
   ///   - clock: tells the time for every date the service stores or shows.
   /// - Throws: ``ServiceStartFailure``.
   public init(
     dataFolder: URL, masterKey: MasterKey, loginAge: Duration = .milliseconds(500),
+    rates: RateLimits = RateLimits(),
     limits: ServiceLimits = ServiceLimits(),
     clock: ServiceClock = ServiceClock(),
     logger: Logger = Logger(label: "martlet-service")
@@ -92,6 +95,8 @@ public final class CrashService: Sendable {
     let access = AccessStore(database: management.database)
     self.access = access
     logins = LoginDirectory(store: access, longestAge: loginAge)
+    let begin = ContinuousClock.now
+    self.rates = RequestRates(rates) { begin.duration(to: .now) }
     self.limits = limits
     admission = Admission(most: limits.mostIngests)
     started = clock.now
@@ -128,6 +133,7 @@ public final class CrashService: Sendable {
       RetentionRoutes(service: self), TenantRoutes(service: self),
       ProviderRoutes(service: self), CertificateRoutes(service: self),
       ImageRoutes(service: self), DeploymentRoutes(service: self),
+      OpenAPIRoutes { [unowned self] in endpoints },
     ]
     return groups.flatMap(\.endpoints)
   }
@@ -137,7 +143,8 @@ public final class CrashService: Sendable {
     let router = Router(context: ServiceContext.self, options: .caseInsensitive)
     router.add(middleware: RequestObserver(metrics: metrics))
     router.add(middleware: ErrorMiddleware(metrics: metrics))
-    let gate = AccessGate(logins: logins, management: management, now: now)
+    let gate = AccessGate(
+      logins: logins, management: management, rates: rates, now: now)
     let endpoints = endpoints
     for endpoint in endpoints { endpoint.register(on: router, behind: gate) }
     refuseOtherMethods(than: endpoints, on: router)

@@ -55,6 +55,8 @@ struct Run: AsyncParsableCommand {
 
   @OptionGroup var transportOptions: TransportOptions
 
+  @OptionGroup var limitOptions: LimitOptions
+
   @Option(
     help: "The least severe log line: trace, debug, info, notice, warning, error or critical.")
   var logLevel = Logger.Level.notice
@@ -93,14 +95,14 @@ struct Run: AsyncParsableCommand {
       logger.notice("master key found", metadata: ["place": "\(found.place)"])
     }
     let service = try await CrashService(
-      dataFolder: dataFolder, masterKey: found.key,
+      dataFolder: dataFolder, masterKey: found.key, rates: limitOptions.rates,
       limits: ServiceLimits(dumpsPerGroup: dumpsPerGroup, dumpsPerDevice: dumpsPerDevice),
       logger: logger)
     let options = transportOptions
     let (transport, authority) = try options.transport(
       dataFolder: dataFolder, masterKey: found.key, logger: logger)
     let application = service.application(
-      host: options.host, port: options.port, transport: transport
+      host: options.host, port: options.port, transport: transport, limits: limitOptions.transport
     ) { port in options.announce(port: port, authority: authority, logger: logger) }
     var group = ServiceGroupConfiguration(
       services: [application, RetentionSweep(service)],

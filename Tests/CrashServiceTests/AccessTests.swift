@@ -14,7 +14,7 @@ private let rolesOfEndpoints: [String: Set<Role>] = {
   let writers: Set<Role> = [.contributor, .administrator]
   let everybody = Set(Role.allCases)
   return [
-    "Health_Get": everybody, "Readiness_Get": everybody,
+    "Health_Get": everybody, "OpenAPI_Get": everybody, "Readiness_Get": everybody,
     "Metrics_Get": readers,
     "Catalogs_ListBySubscription": readers, "Catalogs_ListByResourceGroup": readers,
     "Catalogs_Get": readers, "Catalogs_CreateOrUpdate": writers, "Catalogs_Update": writers,

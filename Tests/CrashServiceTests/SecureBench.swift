@@ -40,7 +40,7 @@ struct SecureBench: Sendable {
         ?? .authority(
           authority, dataFolder: folder.url, masterKey: ServiceBench.masterKey, names: []),
       clients: authority, now: { clock.now }, logger: logger)
-    try await withListener(service, .tls(security), logger) { port in
+    try await withListener(service, .tls(security), TransportLimits(), logger) { port in
       try await body(
         SecureBench(
           service: service, security: security, authority: authority, port: port, clock: clock,
@@ -110,11 +110,13 @@ extension TestClock {
 
 /// Listens on a free port while `body` runs.
 func withListener(
-  _ service: CrashService, _ transport: Transport, _ logger: Logger,
+  _ service: CrashService, _ transport: Transport, _ limits: TransportLimits, _ logger: Logger,
   _ body: @escaping @Sendable (Int) async throws -> Void
 ) async throws {
   let (ports, port) = AsyncStream.makeStream(of: Int.self)
-  let application = service.application(host: "127.0.0.1", port: 0, transport: transport) {
+  let application = service.application(
+    host: "127.0.0.1", port: 0, transport: transport, limits: limits
+  ) {
     port.yield($0)
   }
   let group = ServiceGroup(configuration: .init(services: [application], logger: logger))

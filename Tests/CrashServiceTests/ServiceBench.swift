@@ -105,13 +105,14 @@ struct ServiceBench: Sendable {
   static func run(
     folder: TestFolder = TestFolder(), setUp: Bool = true, live: Bool = false,
     clock: TestClock = TestClock(), limits: ServiceLimits = ServiceLimits(),
-    log: LineLog? = nil, _ body: @escaping @Sendable (ServiceBench) async throws -> Void
+    rates: RateLimits = RateLimits(), log: LineLog? = nil,
+    _ body: @escaping @Sendable (ServiceBench) async throws -> Void
   ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .error
     if let log { logger = Logger(label: "test") { _ in log } }
     let service = try await CrashService(
-      dataFolder: folder.url, masterKey: masterKey, loginAge: .zero, limits: limits,
+      dataFolder: folder.url, masterKey: masterKey, loginAge: .zero, rates: rates, limits: limits,
       clock: clock.watched, logger: logger)
     let application = service.application(host: "localhost", port: 0)
     try await application.test(live ? .live : .router) { client in

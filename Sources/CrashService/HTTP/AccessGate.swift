@@ -12,19 +12,30 @@ import ServiceAPI
 struct AccessGate: Sendable {
   let logins: LoginDirectory
   let management: ManagementStore
+  let rates: RequestRates
   let now: @Sendable () -> Date
 
   /// Lets a request pass, or refuses it.
   /// - Returns: who calls.
-  /// - Throws: ``ServiceFailure`` with 401 or 403.
+  /// - Throws: ``ServiceFailure`` with 401, 403 or 429.
   func admit(_ request: Request, _ context: ServiceContext, to endpoint: Endpoint) async throws
     -> Principal
   {
+    let address = context.channel.remoteAddress?.ipAddress ?? "none"
+    try rates.addresses.spend(address)
     guard let permission = endpoint.access.permission else {
       context.record.note(principal: .anonymous)
       return .anonymous
     }
-    let principal = try await principal(of: request, context)
+    try rates.failedLogins.check(address)
+    let principal: Principal
+    do {
+      principal = try await self.principal(of: request, context)
+    } catch let failure as ServiceFailure where failure.status == .unauthorized {
+      try rates.failedLogins.spend(address)
+      throw failure
+    }
+    try rates.logins.spend(principal.name)
     context.record.note(principal: principal)
     guard principal.may(permission) else {
       throw ServiceFailure.roleMissing(principal, permission: permission)

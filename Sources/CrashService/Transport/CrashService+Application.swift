@@ -11,14 +11,18 @@ extension CrashService {
   ///   - onListening: called once with the port, when connections are accepted.
   public func application(
     host: String, port: Int, transport: Transport = .plaintext,
+    limits: TransportLimits = TransportLimits(),
     onListening: @escaping @Sendable (Int) async -> Void = { _ in }
   ) -> some ApplicationProtocol {
     var services: [any Service] = []
     if case .tls(let security) = transport { services.append(security) }
+    let limiter = ConnectionLimiter(limits: limits)
     return Application(
       router: router(),
       server: HTTPServerBuilder { [metrics] in
-        ServiceChannel(responder: $0, transport: transport, metrics: metrics)
+        ServiceChannel(
+          responder: $0, transport: transport, metrics: metrics, limits: limits,
+          limiter: limiter)
       },
       configuration: ApplicationConfiguration(
         address: .hostname(host, port: port), serverName: "martlet-service"),

@@ -26,9 +26,15 @@ struct ServiceChannel: ServerChildChannel, HTTPChannelHandler {
   let responder: HTTPChannelHandler.Responder
   let transport: Transport
   let metrics: ServiceMetrics
+  let limits: TransportLimits
+  let limiter: ConnectionLimiter
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
     channel.eventLoop.makeCompletedFuture {
+      guard limiter.admit(channel) else {
+        channel.close(promise: nil)
+        throw TooManyConnections()
+      }
       let pipeline = channel.pipeline.syncOperations
       var isSecure = false
       if case .tls(let security) = transport {
@@ -43,14 +49,24 @@ struct ServiceChannel: ServerChildChannel, HTTPChannelHandler {
       try pipeline.configureHTTPServerPipeline(
         withPipeliningAssistance: false, withErrorHandling: false,
         withOutboundHeaderValidation: false, withEncoderConfiguration: .init(),
-        withDecoderLimitConfiguration: .init())
+        withDecoderLimitConfiguration: decoderLimits)
       try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: isSecure))
       try pipeline.addHandler(ConnectionCounter(metrics))
-      try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: .seconds(60), logger: logger))
+      try pipeline.addHandler(RequestPace(limits: limits))
+      // Ends connections between two requests when the service ends.
+      try pipeline.addHandler(HTTPConnectionStateHandler(logger: logger))
       return try NIOAsyncChannel(
         wrappingChannelSynchronously: channel,
         configuration: .init(isOutboundHalfClosureEnabled: true))
     }
+  }
+
+  private var decoderLimits: NIOHTTPDecoderLimitConfiguration {
+    var decoder = NIOHTTPDecoderLimitConfiguration()
+    decoder.maxHeaderFieldSize = limits.headerBytes
+    decoder.maxHeaderListSize = limits.headerBytes
+    decoder.maxHeaderFieldCount = limits.headerFields
+    return decoder
   }
 
   func handle(value: Value, logger: Logger) async {
@@ -60,3 +76,4 @@ struct ServiceChannel: ServerChildChannel, HTTPChannelHandler {
 
 /// Ends the set-up of a connection.
 private struct CertificateNotValid: Error {}
+private struct TooManyConnections: Error {}
