@@ -169,8 +169,12 @@ import Testing
       let answer = try await bench.send(dump: [UInt8](repeating: 1, count: 10_000_000))
       #expect(answer.status == .contentTooLarge)
       #expect(answer.code == "BodyTooLarge")
-      // The connection and the service are still good.
-      #expect(try await bench.upload(sampleDump()).status == .created)
+      if live {
+        // What is left of the body is not read: the connection ends with the answer.
+        #expect(answer.headers[.connection] == "close")
+      } else {
+        #expect(try await bench.upload(sampleDump()).status == .created)
+      }
     }
   }
 

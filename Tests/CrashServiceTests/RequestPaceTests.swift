@@ -161,6 +161,9 @@ import Testing
         ])
       #expect(answer.hasPrefix("HTTP/1.1 401"), "\(answer.prefix(200))")
       #expect(answer.lowercased().contains("connection: close"))
+      let next = try await Self.exchange(
+        port, ["GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"])
+      #expect(next.hasPrefix("HTTP/1.1 200"), "the service is still good")
     }
   }
 

@@ -117,10 +117,10 @@ final class RequestPace: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   /// Closes so that the client gets the answer although it still sends: a connection that is closed with
-  /// bytes unread is reset, and the answer lost.
+  /// bytes unread is reset, and the answer lost. The answer says that it is the last; a client that
+  /// understands that closes first.
   private func linger(_ context: ChannelHandlerContext) {
     isLingering = true
-    context.close(mode: .output, promise: nil)
     expectHead(context, .seconds(2))
     context.read()
   }
