@@ -16,6 +16,9 @@ struct MartletService: AsyncParsableCommand {
       operators manage it with martlet. Keys and dumps in the folder are encrypted under a master \
       key that is kept elsewhere: run --help says where.
       """,
-    subcommands: [Run.self, TokenCommand.self, CertificateCommand.self, NewMasterKey.self],
+    subcommands: [
+      Run.self, TokenCommand.self, CertificateCommand.self, Backup.self, Restore.self,
+      NewMasterKey.self,
+    ],
     defaultSubcommand: Run.self)
 }

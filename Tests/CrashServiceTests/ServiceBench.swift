@@ -40,10 +40,22 @@ final class TestClock: Sendable {
 
 /// A folder that is gone when the test is over.
 final class TestFolder: Sendable {
-  let url = FileManager.default.temporaryDirectory
-    .appending(path: "martlet-service-\(UUID().uuidString)")
+  let url: URL
+  private let isKept: Bool
 
-  deinit { try? FileManager.default.removeItem(at: url) }
+  init() {
+    url = FileManager.default.temporaryDirectory
+      .appending(path: "martlet-service-\(UUID().uuidString)")
+    isKept = false
+  }
+
+  /// - Parameter isKept: it stays when the test is over.
+  init(at url: URL, isKept: Bool = false) {
+    self.url = url
+    self.isKept = isKept
+  }
+
+  deinit { if !isKept { try? FileManager.default.removeItem(at: url) } }
 
   /// Every file below the folder, by its path there, with what is in it.
   func files() throws -> [(path: String, content: Data)] {

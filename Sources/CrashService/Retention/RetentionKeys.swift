@@ -108,6 +108,12 @@ final class RetentionKeys: Sendable {
 
   func close() async throws { try await database.close() }
 
+  /// Whether a key is one of this database and master key.
+  /// - Throws: ``SecretUnreadable`` when it is not.
+  func check(_ wrapped: Data, of slot: RetentionSlot) throws {
+    _ = try secrets.unwrap(wrapped, name: Self.name(slot))
+  }
+
   private static func key(_ db: any SQLConnection, _ slot: RetentionSlot, _ secrets: SecretTable)
     throws -> SymmetricKey?
   {

@@ -108,6 +108,21 @@ public final class SQLiteDatabase: SQLDatabase {
     }
   }
 
+  /// Writes a copy of a database's present state to a file that does not exist yet. Other processes may use
+  /// the database meanwhile.
+  public static func copy(_ source: URL, to target: URL) throws(SQLFailure) {
+    try translated {
+      var configuration = Configuration()
+      configuration.busyMode = .timeout(10)
+      configuration.prepareDatabase { try $0.execute(sql: "PRAGMA temp_store = MEMORY") }
+      let queue = try DatabaseQueue(path: source.path, configuration: configuration)
+      defer { try? queue.close() }
+      try queue.writeWithoutTransaction {
+        try $0.execute(sql: "VACUUM INTO ?", arguments: [target.path])
+      }
+    }
+  }
+
   public func close() async throws { try translated { try pool.close() } }
 }
 
