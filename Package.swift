@@ -163,6 +163,8 @@ let hummingbirdTesting: Target.Dependency = .product(
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let lifecycle: Target.Dependency = .product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(
+  name: "UnixSignals", package: "swift-service-lifecycle")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes: Target.Dependency = .product(
@@ -210,7 +212,8 @@ let hostModules: [Target] = [
     "martlet-bridge",
     ["HostBridge", "SerialLink", "ServiceAPI", argumentParser, lifecycle, logging]),
   program(
-    "martlet-service", ["CrashService", argumentParser, hummingbird, lifecycle, logging, nioCore]),
+    "martlet-service",
+    ["CrashService", argumentParser, hummingbird, lifecycle, logging, nioCore, signals]),
   program(
     "martlet",
     [
@@ -267,9 +270,8 @@ let testTargets: [Target] = [
     "CrashServiceTests",
     [
       "CrashService", "DumpFormat", "DumpOpening", "MartletTestKit", "SQLStorage", "ServiceAPI",
-      certificates, crypto, grdb, httpClient, hummingbirdTesting, logging, nioCore, nioHTTP,
-      nioPosix,
-      nioEmbedded, nioHTTPTypes, nioSSL,
+      "MartletBenchKit", certificates, crypto, grdb, httpClient, hummingbirdTesting, logging,
+      nioCore, nioEmbedded, nioHTTP, nioHTTPTypes, nioPosix, nioSSL,
     ]),
   tests(
     "FirmwareTests",

@@ -15,7 +15,9 @@ struct Run: AsyncParsableCommand {
       Prints on standard output when connections are accepted:
         martlet-service: listening on https://127.0.0.1:8730
         martlet-service: clients trust it with --ca service-data/tls/ca.pem
-      Logs go to standard error and never hold memory of a dump.
+      Logs go to standard error and never hold memory of a dump. When it is told to end, /readyz says so \
+      first, then it takes no more connections and finishes what it accepted; a second signal ends it \
+      at once.
 
       Whatever is secret in the data folder is encrypted under a master key: 32 bytes in base64, \
       from --master-key-file or from the environment variable MARTLET_MASTER_KEY. When neither is \
@@ -56,6 +58,8 @@ struct Run: AsyncParsableCommand {
   @OptionGroup var transportOptions: TransportOptions
 
   @OptionGroup var limitOptions: LimitOptions
+
+  @OptionGroup var shutdownOptions: ShutdownOptions
 
   @Option(
     help: "The least severe log line: trace, debug, info, notice, warning, error or critical.")
@@ -104,13 +108,10 @@ struct Run: AsyncParsableCommand {
     let application = service.application(
       host: options.host, port: options.port, transport: transport, limits: limitOptions.transport
     ) { port in options.announce(port: port, authority: authority, logger: logger) }
-    var group = ServiceGroupConfiguration(
-      services: [application, RetentionSweep(service)],
-      gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-    // A caller that never finishes its request does not hold up the end. Whatever is not
-    // acknowledged by then is sent again.
-    group.maximumGracefulShutdownDuration = .seconds(5)
-    try await ServiceGroup(configuration: group).run()
+    let second = Task { await endAtSecondSignal() }
+    defer { second.cancel() }
+    try await ServiceGroup(configuration: shutdownOptions.group(application, service, logger)).run()
+    try await service.close()
   }
 
   private func words(_ error: any Error) -> String {

@@ -30,7 +30,13 @@ final class Readiness: Sendable {
     state = Mutex(State(checks: checks))
   }
 
-  func add(_ check: Check) { state.withLock { $0.checks.append(check) } }
+  /// Adds a check, or takes it in the place of one with that name.
+  func add(_ check: Check) {
+    state.withLock { state in
+      state.checks.removeAll { $0.name == check.name }
+      state.checks.append(check)
+    }
+  }
 
   /// From now on the service is not ready: it ends.
   func beginStopping() { state.withLock { $0.isStopping = true } }
@@ -112,6 +118,15 @@ extension Readiness.Check {
         "The system's clock jumped \(way) by \(jump.components.seconds) s. Dumps are received and "
         + "deleted by the time that was expected, until the clock is right again or has run steadily "
         + "for an hour."
+    }
+  }
+}
+
+extension Readiness.Check {
+  /// The server's certificate is good at this moment; otherwise nobody is served.
+  static func certificate(_ security: TransportSecurity) -> Readiness.Check {
+    Readiness.Check(name: "certificate") {
+      security.context() == nil ? "The server's certificate is not valid now." : nil
     }
   }
 }

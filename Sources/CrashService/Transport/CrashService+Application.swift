@@ -15,7 +15,10 @@ extension CrashService {
     onListening: @escaping @Sendable (Int) async -> Void = { _ in }
   ) -> some ApplicationProtocol {
     var services: [any Service] = []
-    if case .tls(let security) = transport { services.append(security) }
+    if case .tls(let security) = transport {
+      services.append(security)
+      readiness.add(.certificate(security))
+    }
     let limiter = ConnectionLimiter(limits: limits)
     return Application(
       router: router(),
