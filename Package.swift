@@ -165,6 +165,7 @@ let lifecycle: Target.Dependency = .product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(
   name: "UnixSignals", package: "swift-service-lifecycle")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes: Target.Dependency = .product(
@@ -206,6 +207,7 @@ let hostModules: [Target] = [
       "ConsentLease", "DumpAnalysis", "DumpFormat", "DumpOpening", "PrometheusMetrics",
       "SQLStorage", "ServiceAPI", asn1, certificates, crypto, hummingbird, hummingbirdCore,
       lifecycle, logging, metrics, nioCore, nioHTTP, nioHTTPTypes, nioHTTPTypesHTTP1, nioSSL,
+      configuration, system, yams,
     ]),
   module("GDBSession", ["DumpAnalysis", "DumpFormat", subprocess]),
   program(
@@ -322,6 +324,7 @@ let hostDependencies: [Package.Dependency] = [
   .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
   .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+  .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
   .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
   .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),

@@ -7,6 +7,17 @@ import Logging
 
 @main
 struct MartletService: AsyncParsableCommand {
+  static func main() async {
+    do {
+      let given = Array(CommandLine.arguments.dropFirst())
+      guard let arguments = try await RunConfiguration.completed(given) else { return }
+      await main(arguments)
+    } catch {
+      FileHandle.standardError.write(Data("martlet-service: \(error)\n".utf8))
+      Foundation.exit(1)
+    }
+  }
+
   static let configuration = CommandConfiguration(
     commandName: "martlet-service",
     abstract: "Stores the crash dumps of boards whose owners consent.",

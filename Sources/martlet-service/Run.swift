@@ -43,6 +43,16 @@ struct Run: AsyncParsableCommand {
     completion: .directory)
   var data: String
 
+  @Option(
+    help: ArgumentHelp(
+      "A file with options, JSON or YAML by its name; keys are the names of options. Variables named "
+        + "MARTLET_SERVICE_LOG_LEVEL and so on win over it, and the command line over both."),
+    completion: .file())
+  var config: String?
+
+  @Flag(help: "Print each option with its value and where it comes from, and end.")
+  var printConfig = false
+
   @OptionGroup var masterKeyOptions: MasterKeyOptions
 
   @Option(
