@@ -18,6 +18,14 @@ public enum Region: String, CaseIterable, Sendable {
     }
   }
 
+  /// The regions in which dumps of a group with that boundary are stored.
+  static func all(within boundary: RegionalDataBoundary) -> [Region] {
+    switch boundary {
+    case .eu: [.eu]
+    case .unbounded: [.usEast, .usWest]
+    }
+  }
+
   /// Where a dump of `device` is stored.
   ///
   /// A group whose boundary is the EU stores in the EU. Without a boundary the last hex digit of

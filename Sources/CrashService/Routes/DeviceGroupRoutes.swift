@@ -1,5 +1,6 @@
 // Device groups over HTTP.
 
+import HTTPTypes
 import Hummingbird
 import ServiceAPI
 
@@ -56,7 +57,7 @@ struct DeviceGroupRoutes: EndpointGroup {
           group, ConsentRule(service: service, context: context).patch(change, of: group),
           by: context.principal.name)
         log(record, "device group changed", context)
-        return try jsonResponse(record.resource)
+        return try await answer(record, names: change.properties?.regionalDataBoundary, context)
       },
       Endpoint(
         .delete, Self.path, id: "DeviceGroups_Delete", "Deletes a device group without devices.",
@@ -96,7 +97,24 @@ struct DeviceGroupRoutes: EndpointGroup {
       )
     }
     log(record, "device group written", context)
-    return try jsonResponse(record.resource, status: outcome.status)
+    return try await answer(
+      record, outcome.status, names: change.properties?.regionalDataBoundary, context)
+  }
+
+  /// The group, and where dumps stay that were stored before its boundary was changed.
+  /// - Parameter boundary: what the request named.
+  private func answer(
+    _ record: DeviceGroupRecord, _ status: HTTPResponse.Status = .ok,
+    names boundary: RegionalDataBoundary?, _ context: ServiceContext
+  ) async throws -> Response {
+    var headers = HTTPFields()
+    if boundary != nil, let notice = try await service.dumps.notice(of: record) {
+      if let name = HTTPField.Name.martletNotice { headers[name] = notice }
+      context.logger.notice(
+        "regional data boundary: older dumps stay where they are",
+        metadata: ["group": "\(record.reference.path)", "notice": "\(notice)"])
+    }
+    return try jsonResponse(record.resource, status: status, headers: headers)
   }
 
   private func log(_ record: DeviceGroupRecord, _ what: String, _ context: ServiceContext) {

@@ -2,6 +2,7 @@
 
 import DumpFormat
 import Foundation
+import HTTPTypes
 import ServiceAPI
 
 /// One store per region.
@@ -178,4 +179,29 @@ struct DumpStores: Sendable {
   private func totals(_ counts: [CrashCount]) -> [CrashName: CrashTotal] {
     Dictionary(grouping: counts, by: \.name).compactMapValues(CrashTotal.init)
   }
+}
+
+extension DumpStores {
+  /// Which dumps of a group lie outside of its boundary, in words; `nil` when none do.
+  ///
+  /// A dump is written in one region and never moved: what was stored before a boundary was changed ends there.
+  func notice(of group: DeviceGroupRecord) async throws -> String? {
+    var filter = DumpFilter()
+    filter.groups = [group.id]
+    let within = Region.all(within: group.properties.regionalDataBoundary)
+    var elsewhere: [String] = []
+    for store in all where !within.contains(store.region) {
+      let count = try await store.count(filter)
+      if count > 0 { elsewhere.append("\(count) in \(store.region.rawValue)") }
+    }
+    guard !elsewhere.isEmpty else { return nil }
+    return
+      "the boundary applies from the next dump on; dumps that were stored before stay where they are "
+      + "(\(elsewhere.joined(separator: ", "))) until their \(RetentionPeriod.mostDays) days are over"
+  }
+}
+
+extension HTTPField.Name {
+  /// Something that the caller should know of what was done.
+  static let martletNotice = Self("Martlet-Notice")
 }
