@@ -12,8 +12,9 @@ final class RequestPace: ChannelDuplexHandler, RemovableChannelHandler {
   typealias OutboundIn = HTTPResponsePart
   typealias OutboundOut = HTTPResponsePart
 
-  /// The most bytes of a refused body that are read, so that the connection may go on.
-  private static let worthReading = 64 * 1024
+  /// The most bytes of a refused body that are read, so that the connection may go on: a client that is
+  /// told in the middle of a body that the connection ends often reports that end, and not the answer.
+  private static let worthReading = 16 * 1024 * 1024
 
   private let limits: TransportLimits
   private var timer: Scheduled<Void>?
