@@ -159,7 +159,7 @@ import Testing
     try await withServer { options in
       options.connections = 1
       options.mostWaiting = 1
-      options.acquireTimeout = .milliseconds(100)
+      options.acquireTimeout = .seconds(3)
     } _: { _, database in
       let gate = DispatchSemaphore(value: 0)
       let (begun, begin) = AsyncStream.makeStream(of: Void.self)
