@@ -7,7 +7,7 @@ import NIOCore
 import SQLStorage
 import ServiceAPI
 
-/// A crash service on one data folder.
+/// A crash service on one data folder, or on databases of PostgreSQL that several of them share.
 ///
 /// Management data lies in `martlet.sqlite`, dumps in one store per region beside it. A dump is
 /// acknowledged when it is on disk, and never stored unless its device's group gives consent at that
@@ -37,15 +37,16 @@ public final class CrashService: Sendable {
   /// Opens the stores in a folder, and makes what is missing.
   /// - Parameters:
   ///   - dataFolder: made when it does not exist. One service at a time may use it.
-  ///   - masterKey: always the same for one data folder.
+  ///   - storage: where the databases are.
+  ///   - masterKey: always the same for the same databases.
   ///   - loginAge: how long a token that was revoked may open something still.
   ///   - rates: how many requests callers may make.
   ///   - limits: how many dumps of one kind are enough.
   ///   - clock: tells the time for every date the service stores or shows.
   /// - Throws: ``ServiceStartFailure``.
   public init(
-    dataFolder: URL, masterKey: MasterKey, loginAge: Duration = .milliseconds(500),
-    rates: RateLimits = RateLimits(),
+    dataFolder: URL, storage: ServiceStorage = .folder, masterKey: MasterKey,
+    loginAge: Duration = .milliseconds(500), rates: RateLimits = RateLimits(),
     limits: ServiceLimits = ServiceLimits(),
     clock: ServiceClock = ServiceClock(),
     logger: Logger = Logger(label: "martlet-service")
@@ -63,16 +64,15 @@ public final class CrashService: Sendable {
     self.clock = clock
     now = { clock.now }
     do {
-      management = try await ManagementStore(
-        database: SQLiteDatabase(at: ManagementStore.file(in: dataFolder)),
-        masterKey: masterKey, now: { clock.now })
+      management = try await storage.management(
+        in: dataFolder, masterKey: masterKey, now: { clock.now })
       dumps = DumpStores(
-        eu: try await DumpStore(
-          region: .eu, in: dataFolder, masterKey: masterKey, metrics: metrics),
-        usEast: try await DumpStore(
-          region: .usEast, in: dataFolder, masterKey: masterKey, metrics: metrics),
-        usWest: try await DumpStore(
-          region: .usWest, in: dataFolder, masterKey: masterKey, metrics: metrics),
+        eu: try await storage.dumps(
+          of: .eu, in: dataFolder, masterKey: masterKey, metrics: metrics),
+        usEast: try await storage.dumps(
+          of: .usEast, in: dataFolder, masterKey: masterKey, metrics: metrics),
+        usWest: try await storage.dumps(
+          of: .usWest, in: dataFolder, masterKey: masterKey, metrics: metrics),
         limits: limits, metrics: metrics)
       // A clock that stands before what was stored already has jumped back.
       for store in dumps.all {
@@ -86,11 +86,13 @@ public final class CrashService: Sendable {
         remedy:
           "Start with that key (--master-key-file or \(MasterKeySource.variable)); without it "
           + "nobody can read what is in the folder")
+    } catch let failure as ServiceStartFailure {
+      throw failure
     } catch {
       throw ServiceStartFailure(
         code: .storeDamaged,
-        message: "A store in the data folder \(dataFolder.path) cannot be opened: \(error)",
-        remedy: "Check the disk and its free space, or choose another folder with --data")
+        message: storage.failure(error, dataFolder),
+        remedy: storage.remedy)
     }
     let access = AccessStore(database: management.database)
     self.access = access

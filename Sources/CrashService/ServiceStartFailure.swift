@@ -8,6 +8,8 @@ public struct ServiceStartFailure: Error, Equatable, Sendable {
     case folderNotWritable
     case folderInUse
     case storeDamaged
+    /// Which databases to use is not said, or not clear.
+    case databasesNotUsable
     /// None was given, or what was given is none.
     case masterKeyNotUsable
     /// The data folder belongs to another one.

@@ -39,19 +39,26 @@ public final class PostgresServer: Sendable {
   private static let sharedServer = Task { try await PostgresServer.make() }
 
   /// Makes a server and starts it.
+  /// - Parameter onDisk: for those who measure what a commit takes.
   /// - Throws: ``ProcessFailure``: `missing` when PostgreSQL is not installed.
-  public static func make() async throws -> PostgresServer {
+  public static func make(onDisk: Bool = false) async throws -> PostgresServer {
     try await onThread {
-      let server = try PostgresServer()
+      let server = try PostgresServer(onDisk: onDisk)
       try server.start()
       return server
     }
   }
 
-  private init() throws {
+  private init(onDisk: Bool) throws {
     programs = try Self.findPrograms()
-    folder = FileManager.default.temporaryDirectory
-      .appending(path: "martlet-pg-" + String(UInt32.random(in: .min ... .max), radix: 36))
+    // What a test makes is synced table by table: in memory that takes no time, and a server that is
+    // killed finds it all the same.
+    let memory = URL(fileURLWithPath: "/dev/shm")
+    let place =
+      !onDisk && FileManager.default.isWritableFile(atPath: memory.path)
+      ? memory : FileManager.default.temporaryDirectory
+    folder = place.appending(
+      path: "martlet-pg-" + String(UInt32.random(in: .min ... .max), radix: 36))
     try FileManager.default.createDirectory(
       at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     ProcessReaper.shared.add(folder: folder)

@@ -108,7 +108,7 @@ import Testing
     #expect(throws: SecretUnreadable.self) { try eu.unwrap(Data(), name: "storage") }
   }
 
-  @Test func `a dump that was changed on the disk is not handed out`() async throws {
+  @Test(.onSQLite) func `a dump that was changed on the disk is not handed out`() async throws {
     let folder = TestFolder()
     try await ServiceBench.run(folder: folder) { bench in
       try await bench.setConsent(.enabled)

@@ -117,7 +117,9 @@ import Testing
       #expect(try await bench.upload(sampleDump()).status == .created)
     }
     await #expect {
-      _ = try await CrashService(dataFolder: folder.url, masterKey: MasterKey())
+      _ = try await CrashService(
+        dataFolder: folder.url, storage: BenchEngine.current.storage(for: folder),
+        masterKey: MasterKey())
     } throws: {
       let failure = $0 as? ServiceStartFailure
       return failure?.code == .wrongMasterKey

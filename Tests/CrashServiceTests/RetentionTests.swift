@@ -123,7 +123,9 @@ private let day: TimeInterval = 86_400
     }
   }
 
-  @Test func `a copy of the stores made before opens nothing after the deletion`() async throws {
+  @Test(.onSQLite) func `a copy of the stores made before opens nothing after the deletion`()
+    async throws
+  {
     let folder = TestFolder()
     let copy = TestFolder()
     let id = Box("")
@@ -154,7 +156,7 @@ private let day: TimeInterval = 86_400
     }
   }
 
-  @Test func `nothing of a destroyed key stays in a file`() async throws {
+  @Test(.onSQLite) func `nothing of a destroyed key stays in a file`() async throws {
     let folder = TestFolder()
     try await ServiceBench.run(folder: folder) { bench in
       try await bench.setConsent(.enabled)

@@ -42,6 +42,8 @@ final class TestClock: Sendable {
 final class TestFolder: Sendable {
   let url: URL
   private let isKept: Bool
+  /// Where the databases of services on this folder are, when they are not in it.
+  let databases = BenchDatabases()
 
   init() {
     url = FileManager.default.temporaryDirectory
@@ -120,12 +122,25 @@ struct ServiceBench: Sendable {
     rates: RateLimits = RateLimits(), log: LineLog? = nil,
     _ body: @escaping @Sendable (ServiceBench) async throws -> Void
   ) async throws {
+    try await BenchEngine.current.turns.take {
+      try await runAtOnce(
+        folder: folder, setUp: setUp, live: live, clock: clock, limits: limits, rates: rates,
+        log: log, body)
+    }
+  }
+
+  private static func runAtOnce(
+    folder: TestFolder, setUp: Bool, live: Bool, clock: TestClock, limits: ServiceLimits,
+    rates: RateLimits, log: LineLog?,
+    _ body: @escaping @Sendable (ServiceBench) async throws -> Void
+  ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .error
     if let log { logger = Logger(label: "test") { _ in log } }
     let service = try await CrashService(
-      dataFolder: folder.url, masterKey: masterKey, loginAge: .zero, rates: rates, limits: limits,
-      clock: clock.watched, logger: logger)
+      dataFolder: folder.url, storage: BenchEngine.current.storage(for: folder),
+      masterKey: masterKey, loginAge: .zero, rates: rates, limits: limits, clock: clock.watched,
+      logger: logger)
     let application = service.application(host: "localhost", port: 0)
     try await application.test(live ? .live : .router) { client in
       let bench = ServiceBench(
@@ -137,7 +152,7 @@ struct ServiceBench: Sendable {
     try await service.close()
   }
 
-  private func setUp() async throws {
+  func setUp() async throws {
     for path in [Self.catalog.path, Self.product.path, Self.group.path, Self.otherGroup.path] {
       let answer = try await put(path, "{}")
       #expect(answer.status == .created, "\(path): \(answer.message)")

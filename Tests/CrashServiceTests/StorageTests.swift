@@ -9,7 +9,7 @@ import Testing
 @testable import CrashService
 
 @Suite struct StorageTests {
-  @Test func `a dump of an EU group lies in the EU store alone`() async throws {
+  @Test(.onSQLite) func `a dump of an EU group lies in the EU store alone`() async throws {
     let folder = TestFolder()
     try await ServiceBench.run(folder: folder) { bench in
       try await bench.setConsent(.enabled)
@@ -21,10 +21,12 @@ import Testing
     #expect(try storesHolding(ServiceBench.device, folder) == ["eu.sqlite"])
   }
 
-  @Test(arguments: [
-    (ServiceBench.device, "us-east.sqlite", "USEast"),
-    (ServiceBench.oddDevice, "us-west.sqlite", "USWest"),
-  ])
+  @Test(
+    .onSQLite,
+    arguments: [
+      (ServiceBench.device, "us-east.sqlite", "USEast"),
+      (ServiceBench.oddDevice, "us-west.sqlite", "USWest"),
+    ])
   func `without a boundary the device's last digit picks East or West`(
     device: String, file: String, region: String
   ) async throws {
@@ -74,7 +76,7 @@ import Testing
     }
   }
 
-  @Test func `a commit waits for the disk`() async throws {
+  @Test(.onSQLite) func `a commit waits for the disk`() async throws {
     let folder = TestFolder()
     try await ServiceBench.run(folder: folder, setUp: false) { bench in
       let dumps = bench.service.dumps.eu.database

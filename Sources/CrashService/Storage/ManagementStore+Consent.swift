@@ -7,12 +7,14 @@ import ServiceAPI
 extension ManagementStore {
   /// How things stand with devices, all at the same moment and in their order.
   func standings(of devices: [DeviceID]) async throws -> [DeviceStanding] {
-    try await read { db in try found(db, devices) }
+    guard !devices.isEmpty else { return [] }
+    return try found(try await database.rows(statement(devices)), devices)
   }
 
   /// How things stand with one device.
   func standing(of device: DeviceID) async throws -> DeviceStanding {
-    try await standings(of: [device]).first ?? DeviceStanding(device: device, epoch: 0)
+    if let remembered = gate.remembered(device) { return remembered }
+    return try await standings(of: [device]).first ?? DeviceStanding(device: device, epoch: 0)
   }
 
   /// Runs `body` while the standing of every device stays as it is: a change of consent, a move or
@@ -20,7 +22,11 @@ extension ManagementStore {
   func holdingStanding<Value: Sendable>(
     of device: DeviceID, _ body: @Sendable (DeviceStanding) async throws -> Value
   ) async throws -> Value {
-    try await gate.shared { try await body(standing(of: device)) }
+    try await gate.holding(
+      device,
+      read: {
+        try await standings(of: [device]).first ?? DeviceStanding(device: device, epoch: 0)
+      }, body)
   }
 
   /// Adds crashes that a device did not capture for want of consent. The same nonce counts once.
@@ -51,11 +57,9 @@ extension ManagementStore {
 }
 
 /// One statement for all of them.
-private func found(_ db: any SQLConnection, _ devices: [DeviceID]) throws -> [DeviceStanding] {
-  guard !devices.isEmpty else { return [] }
+private func statement(_ devices: [DeviceID]) -> SQLText {
   let asked = devices.map { SQLText("(\($0.text))") }.joined(separator: ", ")
-  let rows = try db.rows(
-    """
+  return """
     WITH asked (device) AS (VALUES \(asked))
     SELECT asked.device AS asked, deviceGroupId, deviceGroups.name AS groupName,
       allowCrashDumpsCollection, regionalDataBoundary, productId, products.name AS productName,
@@ -71,7 +75,10 @@ private func found(_ db: any SQLConnection, _ devices: [DeviceID]) throws -> [De
     LEFT JOIN registrations ON registrations.device = asked.device
     LEFT JOIN catalogKeys ON catalogKeys.id = catalogKeyId
     LEFT JOIN consentEpochs ON consentEpochs.device = asked.device
-    """)
+    """
+}
+
+private func found(_ rows: [SQLRow], _ devices: [DeviceID]) throws -> [DeviceStanding] {
   let found = Dictionary(
     try rows.map { (try $0["asked"] as String, $0) }, uniquingKeysWith: { first, _ in first })
   return try devices.map { device in

@@ -38,7 +38,7 @@ extension ManagementStore {
   func claim(_ devices: [DeviceID], into group: DeviceGroupReference, by author: String)
     async throws -> String
   {
-    try await write { db, now in
+    try await write(changing: .devices(devices)) { db, now in
       let target = try LocatedGroup.require(db, group)
       let signingKey = try CatalogKeyRow.require(db, of: target.catalog)
       for device in devices {
@@ -89,7 +89,7 @@ extension ManagementStore {
     _ device: DeviceID, from group: DeviceGroupReference, to target: DeviceGroupReference,
     by author: String
   ) async throws -> DeviceRecord {
-    try await write { db, now in
+    try await write(changing: .devices([device])) { db, now in
       let source = try LocatedGroup.require(db, group)
       var row = try require(db, device, in: source)
       let target = try LocatedGroup.require(db, target)
@@ -113,7 +113,7 @@ extension ManagementStore {
 
   /// Takes a device out of the catalog. False when it is not in that group.
   func unclaim(_ device: DeviceID, from group: DeviceGroupReference) async throws -> Bool {
-    try await write { db, _ in
+    try await write(changing: .devices([device])) { db, _ in
       let source = try LocatedGroup.require(db, group)
       guard try DeviceRow.find(db, device)?.deviceGroupId == source.group.id else { return false }
       try raiseEpochs(db, of: "SELECT \(device.text) AS id")

@@ -62,7 +62,9 @@ private struct ChallengeRow: Sendable {
 extension ManagementStore {
   /// What a board needs to know to belong to a catalog, with a new challenge.
   func provisioningOffer(for catalog: CatalogReference) async throws -> ProvisioningOffer {
-    try await write { [self] db, now in
+    let now = milliseconds(now())
+    // A challenge changes nothing that is agreed about a device.
+    return try await database.write { [self] db in
       let key = try CatalogKeyRow.require(db, of: CatalogRow.require(db, catalog))
       let challenge = SymmetricKey(size: .init(bitCount: 8 * ChallengeRow.size))
         .withUnsafeBytes { Data($0) }
@@ -88,7 +90,7 @@ extension ManagementStore {
       let publicKey = try? Curve25519.KeyAgreement.PublicKey(rawRepresentation: proof.publicKey),
       DeviceIdentity.id(of: publicKey) == device.bytes
     else { throw ServiceFailure.otherIdentity(device) }
-    return try await write { [self] db, now in
+    return try await write(changing: .devices([device])) { [self] db, now in
       let challenge = try ChallengeRow.find(db, proof.challenge, now: now)
       if let found = try RegistrationRow.find(db, device) {
         guard challenge?.catalogKeyId ?? found.catalogKeyId == found.catalogKeyId else {

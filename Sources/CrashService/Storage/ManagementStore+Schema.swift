@@ -10,6 +10,9 @@ extension ManagementStore {
     migrations.add("windows", makeWindows)
     migrations.add("images", makeImages)
     migrations.add("access", AccessStore.makeTables)
+    migrations.add("fence") { db in
+      if db.engine == .postgres { try PostgresFence.makeTable(db) }
+    }
     return migrations
   }()
 

@@ -42,6 +42,14 @@ final class PlacementGate: Sendable {
   }
 
   private func enter(exclusively: Bool) async {
+    let isIn = state.withLock { state in
+      guard state.waiting.isEmpty, !state.isExclusive, !exclusively || state.shared == 0 else {
+        return false
+      }
+      if exclusively { state.isExclusive = true } else { state.shared += 1 }
+      return true
+    }
+    if isIn { return }
     await withCheckedContinuation { continuation in
       let admitted = state.withLock { state in
         state.waiting.append((exclusively, continuation))

@@ -111,7 +111,7 @@ final class PostgresConnection: SQLConnection {
     try rows(of: exchange([statement])[0])
   }
 
-  func run(_ statement: SQLText) throws(SQLFailure) -> Int {
+  @discardableResult func run(_ statement: SQLText) throws(SQLFailure) -> Int {
     try exchange([statement])[0].changedRows
   }
 
@@ -193,6 +193,30 @@ final class PostgresConnection: SQLConnection {
     guard poll(&descriptor, 1, 0) > 0 else { return true }
     isBroken = PQconsumeInput(connection) == 0 || PQstatus(connection) != CONNECTION_OK
     return !isBroken
+  }
+
+  /// What others said on the channels that this connection listens to.
+  /// - Parameter limit: how long to wait when nobody said anything yet.
+  func notifications(within limit: Duration) throws(SQLFailure) -> [String] {
+    var heard = pendingNotifications()
+    if heard.isEmpty {
+      var descriptor = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
+      _ = poll(&descriptor, 1, Int32(limit / .milliseconds(1)))
+      guard PQconsumeInput(connection) == 1, PQstatus(connection) == CONNECTION_OK else {
+        throw broken(lastMessage)
+      }
+      heard = pendingNotifications()
+    }
+    return heard
+  }
+
+  private func pendingNotifications() -> [String] {
+    var heard: [String] = []
+    while let notification = PQnotifies(connection) {
+      heard.append(String(cString: notification.pointee.extra))
+      PQfreemem(notification)
+    }
+    return heard
   }
 
   // MARK: - Round trips

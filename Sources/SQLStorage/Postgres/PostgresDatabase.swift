@@ -12,12 +12,16 @@ public final class PostgresDatabase: SQLDatabase {
 
   public let engine = SQLEngine.postgres
   private let pool: PostgresPool
+  private let target: String
+  private let options: PostgresOptions
 
   /// Does not connect yet.
   /// - Parameter target: a URL (`postgresql://user@host/database?sslmode=verify-full`) or a list of
   ///   `keyword=value`, as libpq reads them; the manual's chapter 'Connection Strings' has all words,
   ///   those for TLS included.
   public init(_ target: String, options: PostgresOptions = PostgresOptions()) {
+    self.target = target
+    self.options = options
     pool = PostgresPool(target, options: options)
   }
 
@@ -47,6 +51,26 @@ public final class PostgresDatabase: SQLDatabase {
   /// write-ahead log keeps for a while what was in it.
   public func eraseDeleted(_ table: String) async throws {
     try await attempt { connection in try connection.script(SQLText(raw: "VACUUM FULL \(table)")) }
+  }
+
+  /// Runs `work` while no other process holds the turn of that name. It may use the database: the turn
+  /// has a connection of its own, which is closed at the end, and the turn with it.
+  /// - Returns: false when another holds it.
+  public func holding(turn: String, _ work: @Sendable () async throws -> Void) async throws -> Bool
+  {
+    let session = PostgresSession(target, options: options)
+    let isHeld: Bool = try await session.run { connection, _ in
+      try connection.value("SELECT pg_try_advisory_lock(\(SQLText.lockKey(turn))) AS value")
+        ?? false
+    }
+    do {
+      if isHeld { try await work() }
+    } catch {
+      await session.close()
+      throw error
+    }
+    await session.close()
+    return isHeld
   }
 
   public func close() async throws { await pool.close() }
