@@ -245,10 +245,22 @@ public struct DeviceGroupChange: Codable, Equatable, Sendable {
 /// The body of PATCH on a device: moves it.
 public struct DeviceChange: Codable, Equatable, Sendable {
   public struct Properties: Codable, Equatable, Sendable {
-    /// The resource id of the group that the device goes to.
+    /// The resource id of the group that the device goes to; ``unassigned`` for the group of devices
+    /// that are in no other, which null stands for.
     public var deviceGroupId: String?
 
+    public static let unassigned = ""
+
     public init(deviceGroupId: String?) { self.deviceGroupId = deviceGroupId }
+
+    public init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      deviceGroupId = try container.patch(.deviceGroupId, null: Self.unassigned)
+      if try container.decodeIfPresent(String.self, forKey: .deviceGroupId)?.isEmpty == true {
+        throw DecodingError.dataCorruptedError(
+          forKey: .deviceGroupId, in: container, debugDescription: "an id is not empty")
+      }
+    }
   }
 
   public var properties: Properties?

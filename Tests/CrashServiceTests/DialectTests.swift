@@ -141,6 +141,25 @@ import Testing
     }
   }
 
+  @Test func `a device whose group is set to null is in none of its owner's making`() async throws {
+    try await ServiceBench.run { bench in
+      try await bench.setConsent(.enabled)
+      let path = ServiceBench.group.devicePath(ServiceBench.device)
+      for wrong in [#""""#, #""x""#, "1"] {
+        let answer = try await bench.patch(path, #"{"properties":{"deviceGroupId":\#(wrong)}}"#)
+        #expect(answer.status == .badRequest, "\(wrong)")
+      }
+      #expect(try await bench.patch(path, #"{"properties":{}}"#).status == .ok)
+      #expect(try await bench.lease().decoded(LeaseAnswer.self).allowed)
+      let moved = try await bench.patch(path, #"{"properties":{"deviceGroupId":null}}"#)
+      #expect(moved.status == .ok)
+      let id = try moved.decoded(DeviceResource.self).id
+      #expect(id.contains("/products/.default/deviceGroups/.unassigned/devices/"))
+      #expect(try await bench.get(id).status == .ok)
+      #expect(try await !bench.lease().decoded(LeaseAnswer.self).allowed)
+    }
+  }
+
   @Test func `a method that an address does not take is refused with those that it takes`()
     async throws
   {

@@ -130,7 +130,14 @@ struct DeviceRoutes: EndpointGroup {
     guard let id = change.properties?.deviceGroupId else {
       return try jsonResponse(await service.management.device(device, in: group).resource)
     }
-    guard let target = DeviceGroupReference(resourceID: id) else {
+    let unassigned = DeviceGroupReference(
+      product: ProductReference(
+        catalog: group.product.catalog, name: ProductReference.defaultName),
+      name: DeviceGroupReference.unassignedName)
+    guard
+      let target = id == DeviceChange.Properties.unassigned
+        ? unassigned : DeviceGroupReference(resourceID: id)
+    else {
       throw ServiceFailure.invalid(
         "'\(id.prefix(300))' is not the resource id of a device group.",
         target: "properties.deviceGroupId")
