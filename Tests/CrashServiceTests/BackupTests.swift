@@ -8,7 +8,7 @@ import Testing
 
 @testable import CrashService
 
-@Suite struct BackupTests {
+@Suite(.onSQLite) struct BackupTests {
   private static let day: TimeInterval = 86_400
 
   /// A service with one dump, a backup of it, and places for more.
