@@ -73,13 +73,9 @@ open class Desk: @unchecked Sendable {
       // Where it keeps the master key that it makes.
       environment: ["XDG_CONFIG_HOME": folder.path])
     running.withLock { $0.service = service }
-    let mark = "listening on \(scheme)://127.0.0.1:"
-    try service.wait(for: "word that it listens") { output, _ in
-      output.contains(mark) && output.hasSuffix("\n")
-    }
-    let digits = service.output.components(separatedBy: mark).last?.prefix { $0.isNumber }
+    let listening = try service.waitForPort(scheme)
     let isKnown = running.withLock { running in
-      running.port = digits.flatMap { Int($0) } ?? 0
+      running.port = listening
       running.data = data
       return running.logins[data] != nil
     }
@@ -224,15 +220,29 @@ open class Desk: @unchecked Sendable {
       "--allow-crash-dumps-collection", consent.rawValue)
   }
 
-  /// The most memory that a program has had resident, MiB (proc(5), VmHWM).
-  public func peakMemory(of child: ProcessChild) throws -> Double {
+  /// What a program has taken of the memory (proc(5)).
+  public func memory(of child: ProcessChild) throws -> ProcessMemory {
     let status = try String(contentsOfFile: "/proc/\(child.identifier)/status", encoding: .utf8)
-    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-    guard let kibibytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first,
-      let number = Double(kibibytes)
-    else { throw ProcessFailure(.unexpected, "\(child.name) does not say how large it has been") }
-    return number / 1024
+    func mebibytes(_ name: String) throws -> Double {
+      let line = status.split(separator: "\n").first { $0.hasPrefix(name + ":") }
+      guard let kibibytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first,
+        let number = Double(kibibytes)
+      else { throw ProcessFailure(.unexpected, "\(child.name) does not say its \(name)") }
+      return number / 1024
+    }
+    let peak = try mebibytes("VmHWM")
+    return ProcessMemory(peak: peak, peakOfItsOwn: peak - (try mebibytes("RssFile")))
   }
+}
+
+/// Memory of a process, MiB.
+public struct ProcessMemory: Sendable {
+  /// The most that it has had resident (VmHWM).
+  public let peak: Double
+
+  /// The same without the pages of files (RssFile): without code, of which the system maps what its page
+  /// cache happens to hold around each page that runs.
+  public let peakOfItsOwn: Double
 }
 
 extension BridgeEvent {

@@ -22,6 +22,12 @@ public enum Programs {
       remedy: "Run `swift build` first, or name the folder in MARTLET_PRODUCTS")
   }
 
+  /// Whether they are a release build: `MARTLET_PRODUCTS=.build/release`.
+  public static var areReleased: Bool {
+    ProcessInfo.processInfo.environment["MARTLET_PRODUCTS"]
+      .map { URL(fileURLWithPath: $0).lastPathComponent == "release" } ?? false
+  }
+
   /// The folder of the package.
   public static var package: URL {
     URL(fileURLWithPath: #filePath)
