@@ -233,7 +233,8 @@ let hostModules: [Target] = [
   program(
     "martlet-load",
     [
-      "DumpFormat", "DumpOpening", "MartletTestKit", "ServiceAPI", argumentParser, crypto, grdb,
+      "ConsentLease", "DumpFormat", "DumpOpening", "MartletTestKit", "ServiceAPI", argumentParser,
+      crypto, grdb,
     ]),
   module(
     "MartletBenchKit", ["DumpFormat", "HostBridge", "LinkProtocol", "MartletTestKit", "ServiceAPI"]),

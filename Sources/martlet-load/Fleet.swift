@@ -1,5 +1,6 @@
 // Devices as the load needs them: provisioned, claimed, with a lease, and with sealed dumps.
 
+import ConsentLease
 import Crypto
 import DumpFormat
 import DumpOpening
@@ -96,13 +97,11 @@ struct Fleet {
       }
     }
     for (index, answer) in answers.enumerated() {
-      // docs/formats/lease.md
-      let lease = Array(answer.lease)
-      let id = (0..<4).reduce(UInt32(0)) { $0 | UInt32(lease[96 + $1]) << (8 * UInt32($1)) }
+      let lease = try answer.lease.withUnsafeBytes { try Lease(decoding: $0) }
       devices[index].sealer = try DumpSealer(
         devicePrivateKey: devices[index].privateKey,
-        sealingKey: .init(rawRepresentation: lease[100..<132]), sealingKeyID: id,
-        consentEpoch: answer.epoch)
+        sealingKey: .init(rawRepresentation: lease.sealingKey.array),
+        sealingKeyID: lease.sealingKeyID, consentEpoch: lease.epoch)
     }
   }
 

@@ -15,27 +15,14 @@ struct ServiceUnderLoad {
   /// - Parameter arguments: beside the folder and the port.
   static func start(in folder: URL, _ arguments: [String] = []) throws -> ServiceUnderLoad {
     let programs = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-    let portFile = folder.appending(path: "port")
-    try? FileManager.default.removeItem(at: portFile)
     let service = programs.appending(path: "martlet-service")
     let child = try ProcessChild(
       service,
-      [
-        "run", "--data", folder.appending(path: "data").path, "--port", "0", "--port-file",
-        portFile.path, "--http",
-      ] + arguments,
+      ["run", "--data", folder.appending(path: "data").path, "--port", "0", "--http"] + arguments,
       environment: ["MARTLET_MASTER_KEY": Data(repeating: 7, count: 32).base64EncodedString()])
-    for _ in 0..<600 {
-      if let text = try? String(contentsOf: portFile, encoding: .utf8),
-        let port = Int(text.trimmingCharacters(in: .whitespacesAndNewlines))
-      {
-        return ServiceUnderLoad(
-          process: child, port: port, folder: folder, token: try makeToken(service, folder))
-      }
-      if child.hasEnded { break }
-      usleep(50_000)
-    }
-    throw LoadFailure("the service did not start: \(child.errors.suffix(500))")
+    return ServiceUnderLoad(
+      process: child, port: try child.waitForPort(), folder: folder,
+      token: try makeToken(service, folder))
   }
 
   /// A token for everything.

@@ -44,14 +44,7 @@ final class ServiceProgram: Sendable {
   init(child: ProcessChild, token: String) async throws {
     self.token = token
     self.child = child
-    port = try await onThread {
-      let mark = "listening on http://127.0.0.1:"
-      try child.wait(for: "word that it listens") { output, _ in
-        output.contains(mark) && output.hasSuffix("\n")
-      }
-      let digits = child.output.components(separatedBy: mark).last?.prefix { $0.isNumber }
-      return try #require(digits.flatMap { Int($0) })
-    }
+    port = try await onThread { try child.waitForPort() }
   }
 
   /// Starts it and does not wait.
