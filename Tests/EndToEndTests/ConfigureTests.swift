@@ -24,22 +24,17 @@ extension StandTests {
     private static func with<Result: Sendable>(
       _ body: @escaping @Sendable (Desk) throws -> Result
     ) async throws -> Result {
-      try await onThread {
-        try TemporaryDirectory.with { folder in
-          let desk = try Desk(in: folder)
-          defer { desk.close() }
-          try desk.startService()
-          for (catalog, product, group) in [
-            ("bench", "DW100", "One"), ("bench", "DW100", "Two"), ("other", "DW200", "Three"),
-          ] {
-            try desk.martlet("catalog", "create", "--name", catalog)
-            try desk.martlet("product", "create", "--catalog", catalog, "--product", product)
-            try desk.martlet(
-              "device-group", "create", "--catalog", catalog, "--product", product,
-              "--device-group", group)
-          }
-          return try body(desk)
+      try await Desk.with { desk in
+        for (catalog, product, group) in [
+          ("bench", "DW100", "One"), ("bench", "DW100", "Two"), ("other", "DW200", "Three"),
+        ] {
+          try desk.martlet("catalog", "create", "--name", catalog)
+          try desk.martlet("product", "create", "--catalog", catalog, "--product", product)
+          try desk.martlet(
+            "device-group", "create", "--catalog", catalog, "--product", product,
+            "--device-group", group)
         }
+        return try body(desk)
       }
     }
 
@@ -155,9 +150,7 @@ extension StandTests {
       (["--set", "on", "--ids", "One"], "not the resource id"),
     ])
     func `a wrong command line changes nothing`(arguments: [String], words: String) async throws {
-      let seen = try await onThread {
-        try TemporaryDirectory.with { try Self.run(try Desk(in: $0), arguments) }
-      }
+      let seen = try await Desk.with(serving: false) { try Self.run($0, arguments) }
       #expect(seen.code == 64)
       #expect(seen.errors.contains(words))
     }

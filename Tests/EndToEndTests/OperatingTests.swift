@@ -14,18 +14,6 @@ extension StandTests {
       "unix:" + desk.folder.file("absent.sock").path
     }
 
-    private static func with<Result: Sendable>(
-      _ body: @escaping @Sendable (Desk) throws -> Result
-    ) async throws -> Result {
-      try await onThread {
-        try TemporaryDirectory.with { folder in
-          let desk = try Desk(in: folder)
-          defer { desk.close() }
-          return try body(desk)
-        }
-      }
-    }
-
     /// Asks until the bridge's status is as wanted.
     private static func status(
       of desk: Desk, _ what: String, _ isWanted: (BridgeStatus) -> Bool
@@ -39,7 +27,7 @@ extension StandTests {
     }
 
     @Test func `without a bridge status says how to start one`() async throws {
-      let asked = try await Self.with { try $0.askBridge() }
+      let asked = try await Desk.with(serving: false) { try $0.askBridge() }
       #expect(asked.code == 1)
       #expect(asked.output.isEmpty)
       #expect(asked.errors.contains("no bridge answers on"))
@@ -47,7 +35,7 @@ extension StandTests {
     }
 
     @Test func `a board with its lease and a service that answers are well`() async throws {
-      let seen = try await Self.with { desk in
+      let seen = try await Desk.with(serving: false) { desk in
         let rack = try BoardRack(1, in: desk.folder)
         defer { rack.close() }
         let filled = try desk.fill(rack, dumps: 2, size: 8_000)
@@ -73,7 +61,7 @@ extension StandTests {
     }
 
     @Test func `a service that is down and a board that is away are named`() async throws {
-      let seen = try await Self.with { desk in
+      let seen = try await Desk.with(serving: false) { desk in
         let rack = try BoardRack(1, in: desk.folder)
         defer { rack.close() }
         _ = try desk.fill(rack, dumps: 1, size: 8_000)
@@ -103,7 +91,7 @@ extension StandTests {
     func `what a service answers instead is said in words`(
       answer: String, body: String, condition: ServiceReport.Condition, words: String
     ) async throws {
-      let seen = try await Self.with { desk in
+      let seen = try await Desk.with(serving: false) { desk in
         let rack = try BoardRack(1, in: desk.folder)
         defer { rack.close() }
         _ = try desk.fill(rack, dumps: 1, size: 8_000)
@@ -119,7 +107,7 @@ extension StandTests {
     }
 
     @Test func `a second bridge is refused, and one after a kill is not`() async throws {
-      let seen = try await Self.with { desk in
+      let seen = try await Desk.with(serving: false) { desk in
         let first = try desk.startBridge(at: [Self.absent(desk)])
         let before = try Self.status(of: desk, "the first") { _ in true }
         let second = try desk.startBridge(
@@ -141,7 +129,7 @@ extension StandTests {
     }
 
     @Test func `Prometheus gets its page from the loopback port`() async throws {
-      let seen = try await Self.with { desk in
+      let seen = try await Desk.with(serving: false) { desk in
         let bridge = try desk.startBridge(at: [Self.absent(desk)], ["--metrics-port", "0"])
         let mark = "metrics are on "
         try bridge.wait(for: "the metrics' port") { _, errors in errors.contains("/metrics\n") }

@@ -33,19 +33,6 @@ extension StandTests {
       return (child.output, child.errors, ending)
     }
 
-    private static func with<Result: Sendable>(
-      _ access: Desk.Access, _ body: @escaping @Sendable (Desk) throws -> Result
-    ) async throws -> Result {
-      try await onThread {
-        try TemporaryDirectory.with { folder in
-          let desk = try Desk(in: folder, access: access)
-          defer { desk.close() }
-          try desk.startService()
-          return try body(desk)
-        }
-      }
-    }
-
     @Test(arguments: [
       (Desk.Access.plaintext, "2024-04-01"), (.plaintext, "2022-09-01-preview"),
       (.tls, "2024-04-01"),
@@ -53,7 +40,7 @@ extension StandTests {
     func `every operation of the genuine SDK works`(access: Desk.Access, version: String)
       async throws
     {
-      let seen = try await Self.with(access) {
+      let seen = try await Desk.with(access: access) {
         let trust =
           access == .plaintext ? [] : ["--ca", $0.folder.file("service/tls/ca.pem").path]
         return try Self.run("sdk_operations", ["--api-version", version] + trust, on: $0)
@@ -65,7 +52,7 @@ extension StandTests {
 
     @Test(arguments: [Desk.Access.plaintext, .tls])
     func `scripts of the older public API work`(access: Desk.Access) async throws {
-      let seen = try await Self.with(access) { desk in
+      let seen = try await Desk.with(access: access) { desk in
         for (catalog, product, groups) in [
           ("first", "DW100", ["One", "Two"]), ("second", "DW200", ["Three"]),
         ] {

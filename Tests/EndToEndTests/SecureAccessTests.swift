@@ -22,36 +22,31 @@ extension StandTests {
     }
 
     @Test func `who is not trusted or not known is told what to do`() async throws {
-      try await TemporaryDirectory.with { folder in
-        let desk = try Desk(in: folder, access: .tls)
-        defer { desk.close() }
-        try await onThread {
-          try desk.startService()
-          try desk.makeGroup()
-          let list = ["catalog", "list"]
-          let untrusted = try desk.askMartlet(list, without: "MARTLET_CA")
-          #expect(untrusted.code == 1)
-          #expect(untrusted.errors.contains("--ca"), "\(untrusted.errors)")
-          let unknown = try desk.askMartlet(list, without: "MARTLET_TOKEN")
-          #expect(unknown.code == 1)
-          #expect(unknown.errors.contains("martlet-service token create"), "\(unknown.errors)")
-          let plain = try desk.askMartlet(
-            list + ["--service", "http://127.0.0.1:\(desk.port)"])
-          #expect(plain.code == 1)
-          #expect(plain.errors.contains("https://"), "\(plain.errors)")
+      try await Desk.with(access: .tls) { desk in
+        try desk.makeGroup()
+        let list = ["catalog", "list"]
+        let untrusted = try desk.askMartlet(list, without: "MARTLET_CA")
+        #expect(untrusted.code == 1)
+        #expect(untrusted.errors.contains("--ca"), "\(untrusted.errors)")
+        let unknown = try desk.askMartlet(list, without: "MARTLET_TOKEN")
+        #expect(unknown.code == 1)
+        #expect(unknown.errors.contains("martlet-service token create"), "\(unknown.errors)")
+        let plain = try desk.askMartlet(
+          list + ["--service", "http://127.0.0.1:\(desk.port)"])
+        #expect(plain.code == 1)
+        #expect(plain.errors.contains("https://"), "\(plain.errors)")
 
-          // Revoked while the service runs.
-          #expect(try desk.askMartlet(list).code == 0)
-          let id = desk.operatorToken.split(separator: "_")[1]
-          try desk.runService([
-            "token", "revoke", "--data", folder.file("service").path, String(id),
-          ])
-          let refused = try poll(for: "refusal of the revoked token") {
-            let answer = try desk.askMartlet(list)
-            return answer.code == 0 ? nil : answer
-          }
-          #expect(refused.errors.contains("revoked"), "\(refused.errors)")
+        // Revoked while the service runs.
+        #expect(try desk.askMartlet(list).code == 0)
+        let id = desk.operatorToken.split(separator: "_")[1]
+        try desk.runService([
+          "token", "revoke", "--data", desk.folder.file("service").path, String(id),
+        ])
+        let refused = try poll(for: "refusal of the revoked token") {
+          let answer = try desk.askMartlet(list)
+          return answer.code == 0 ? nil : answer
         }
+        #expect(refused.errors.contains("revoked"), "\(refused.errors)")
       }
     }
 

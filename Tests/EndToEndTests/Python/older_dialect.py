@@ -9,12 +9,11 @@ trusts what REQUESTS_CA_BUNDLE names, as whoever runs such a script unchanged ha
 line. Ends with status 1 when one failed.
 """
 
-import argparse
 import re
 import sys
-import traceback
 
 import requests
+import rounds
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
@@ -162,24 +161,9 @@ class Round:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--url", required=True)
-    parser.add_argument("--token-file", required=True)
-    arguments = parser.parse_args()
-    with open(arguments.token_file, encoding="utf-8") as file:
-        token = file.read().strip()
-    run = Round(OlderAPI(arguments.url, token))
-    checks = [name for name in vars(Round) if name.startswith("test_")]
-    failures = 0
-    for name in checks:
-        try:
-            getattr(run, name)()
-            print("ok    ", name[5:].replace("_", " "))
-        except Exception:
-            failures += 1
-            print("FAILED", name[5:].replace("_", " "))
-            traceback.print_exc(limit=-3, file=sys.stdout)
-    print(f"{len(checks)} checks, {failures} failures")
+    arguments = rounds.options(__doc__).parse_args()
+    checks, failures = rounds.run(Round(OlderAPI(arguments.url, rounds.token(arguments))))
+    print(f"{checks} checks, {failures} failures")
     return 1 if failures else 0
 
 

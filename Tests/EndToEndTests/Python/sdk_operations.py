@@ -6,13 +6,12 @@ The SDK is not changed: it is pointed at another address and sends another token
 line. Ends with status 1 when a check failed, or when an operation that the SDK offers was not called.
 """
 
-import argparse
 import base64
 import datetime
 import inspect
 import sys
-import traceback
 
+import rounds
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
@@ -415,39 +414,26 @@ def offered(client):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--url", required=True)
-    parser.add_argument("--token-file", required=True)
+    parser = rounds.options(__doc__)
     parser.add_argument("--api-version", required=True)
     parser.add_argument("--ca", help="certificates to trust over TLS")
     arguments = parser.parse_args()
-    with open(arguments.token_file, encoding="utf-8") as file:
-        token = file.read().strip()
     more = {"connection_verify": arguments.ca} if arguments.ca else {}
     client = AzureSphereMgmtClient(
         NoCredential(),
         SUBSCRIPTION,
         base_url=arguments.url,
-        authentication_policy=Bearer(token),
+        authentication_policy=Bearer(rounds.token(arguments)),
         api_version=arguments.api_version,
         **more,
     )
     called = set()
     run = Round(client, "sdk-" + arguments.api_version.replace(".", "-"), called)
-    checks = [name for name in vars(Round) if name.startswith("test_")]
-    failures = 0
-    for name in checks:
-        try:
-            getattr(run, name)()
-            print("ok    ", name[5:].replace("_", " "))
-        except Exception:
-            failures += 1
-            print("FAILED", name[5:].replace("_", " "))
-            traceback.print_exc(limit=-3, file=sys.stdout)
+    checks, failures = rounds.run(run)
     forgotten = offered(client) - called
     for operation in sorted(forgotten):
         print("FAILED never called:", operation)
-    print(f"{len(called)} operations, {len(checks)} checks, {failures + len(forgotten)} failures")
+    print(f"{len(called)} operations, {checks} checks, {failures + len(forgotten)} failures")
     return 1 if failures or forgotten else 0
 
 
