@@ -80,7 +80,7 @@ import Testing
     try await withServer { server, database in
       let acknowledged = Acknowledged()
       async let killed: Void = onThread {
-        while acknowledged.ids.count < 100 { usleep(1_000) }
+        acknowledged.wait(for: 100)
         server.stop(.kill)
       }
       await withTaskGroup(of: Void.self) { tasks in
@@ -240,12 +240,19 @@ import Testing
 
 /// What was acknowledged, from several tasks.
 private final class Acknowledged: @unchecked Sendable {
-  private let lock = NSLock()
+  private let condition = NSCondition()
   private var all: [Int] = []
 
-  var ids: [Int] { lock.withLock { all } }
+  var ids: [Int] { condition.withLock { all } }
 
-  func add(_ id: Int) { lock.withLock { all.append(id) } }
+  func add(_ id: Int) {
+    condition.withLock {
+      all.append(id)
+      condition.broadcast()
+    }
+  }
+
+  func wait(for count: Int) { condition.withLock { while all.count < count { condition.wait() } } }
 }
 
 /// Holds the first two that arrive until both are there; later ones pass.

@@ -18,7 +18,7 @@ final class PostgresPool: Sendable {
     var sessions: [PostgresSession] = []
     var waiters: [Waiter] = []
     var nextNumber: UInt64 = 0
-    /// Callers that were cancelled before they could queue.
+    /// Whether a task looks after waiters whose time is over.
     var isWatching = false
     var isClosed = false
   }

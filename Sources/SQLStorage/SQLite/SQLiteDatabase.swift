@@ -12,27 +12,20 @@ public final class SQLiteDatabase: SQLDatabase {
     public var pageSize: Int
     /// Whether what is deleted is overwritten with zeros.
     public var erasesDeleted: Bool
-    /// Whether commits also move what is in the log to the file, every 1,000 pages. Without,
-    /// somebody calls ``SQLiteDatabase/checkpoint(_:)``.
-    public var checkpointsByItself: Bool
 
-    public init(pageSize: Int = 4096, erasesDeleted: Bool = true, checkpointsByItself: Bool = true)
-    {
+    public init(pageSize: Int = 4096, erasesDeleted: Bool = true) {
       self.pageSize = pageSize
       self.erasesDeleted = erasesDeleted
-      self.checkpointsByItself = checkpointsByItself
     }
   }
 
   public let engine = SQLEngine.sqlite
   private let pool: DatabasePool
-  private let log: URL
 
   /// Opens or makes the file. Temporary data stays in memory, so that nothing of the database is
   /// written anywhere else.
   /// - Throws: ``SQLFailure``.
   public init(at url: URL, options: Options = Options()) throws(SQLFailure) {
-    log = URL(fileURLWithPath: url.path + "-wal")
     pool = try translated {
       var configuration = Configuration()
       configuration.busyMode = .timeout(10)
@@ -50,7 +43,6 @@ public final class SQLiteDatabase: SQLDatabase {
       // log of an earlier run is emptied: it may hold some that was deleted.
       try pool.writeWithoutTransaction { db in
         try db.execute(sql: "PRAGMA synchronous = FULL")
-        if !options.checkpointsByItself { try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
         do {
           try db.checkpoint(.truncate)
         } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
@@ -81,30 +73,11 @@ public final class SQLiteDatabase: SQLDatabase {
     try await translating { [pool] in try await pool.write { try body(SQLiteConnection(db: $0)) } }
   }
 
-  /// Moves what is in the log to the file.
-  /// - Parameter emptying: ends with an empty log, for which writers wait; without, some may stay.
-  public func checkpoint(emptying: Bool) async throws {
+  /// With ``Options/erasesDeleted`` the pages are zeros already; the log may hold them still, so it is
+  /// emptied, for which writers wait.
+  public func eraseDeleted(_ table: String) async throws {
     try await translating { [pool] in
-      try await pool.writeWithoutTransaction {
-        _ = try $0.checkpoint(emptying ? .truncate : .passive)
-      }
-    }
-  }
-
-  /// With ``Options/erasesDeleted`` the pages are zeros already; the log may hold them still.
-  public func eraseDeleted(_ table: String) async throws { try await checkpoint(emptying: true) }
-
-  /// Bytes of the log.
-  public var logSize: Int {
-    (try? log.resourceValues(forKeys: [.fileSizeKey]))?.fileSize ?? 0
-  }
-
-  /// Writes a copy of the state of this moment to a file that does not exist yet.
-  public func copy(to url: URL) async throws {
-    try await translating { [pool] in
-      try await pool.writeWithoutTransaction {
-        try $0.execute(sql: "VACUUM INTO ?", arguments: [url.path])
-      }
+      try await pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
     }
   }
 
