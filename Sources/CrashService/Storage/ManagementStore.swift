@@ -16,7 +16,7 @@ final class ManagementStore: Sendable {
   let secrets: SecretTable
   let now: @Sendable () -> Date
   /// The catalogs' signing keys that were read. One never changes.
-  let signingKeys = KeptKeys<String, P256.Signing.PrivateKey>(most: 10_000)
+  let signingKeys = BoundedCache<String, P256.Signing.PrivateKey>(most: 10_000)
 
   /// - Parameters:
   ///   - fence: between the processes that use the database; `nil` when there is one.

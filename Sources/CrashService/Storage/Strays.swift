@@ -1,7 +1,6 @@
 // Devices whose dumps lie in more regions than one.
 
 import ServiceAPI
-import Synchronization
 
 /// Remembers which other regions have dumps of a device. That changes with the boundary of its group
 /// alone, and then its epoch rises; so most dumps are stored without a question to other regions.
@@ -12,10 +11,7 @@ final class Strays: Sendable {
     var others: Set<Region>
   }
 
-  /// The most devices that are remembered.
-  private static let most = 50_000
-
-  private let known = Mutex<[DeviceID: Known]>([:])
+  private let known = BoundedCache<DeviceID, Known>(most: 50_000)
 
   /// The other stores that have a dump of the device.
   /// - Parameter epoch: the device's, ``DeviceStanding/epoch``.
@@ -23,9 +19,7 @@ final class Strays: Sendable {
     -> [DumpStore]
   {
     let device = placement.device
-    if let found = known.withLock({ $0[device] }), found.region == placement.region,
-      found.epoch == epoch
-    {
+    if let found = known[device], found.region == placement.region, found.epoch == epoch {
       return all.filter { found.others.contains($0.region) }
     }
     var holding: [DumpStore] = []
@@ -33,10 +27,7 @@ final class Strays: Sendable {
       if try await store.holdsAny(of: device) { holding.append(store) }
     }
     let others = Set(holding.map(\.region))
-    known.withLock { known in
-      if known.count >= Self.most { known.removeAll() }
-      known[device] = Known(region: placement.region, epoch: epoch, others: others)
-    }
+    known.keep(Known(region: placement.region, epoch: epoch, others: others), as: device)
     return holding
   }
 }
