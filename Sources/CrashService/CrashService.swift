@@ -22,8 +22,6 @@ public final class CrashService: Sendable {
   let limits: ServiceLimits
   let admission: Admission
   let clock: ServiceClock
-  /// The time for every date the service stores or shows.
-  let now: @Sendable () -> Date
   let logger: Logger
   let metrics = ServiceMetrics()
   let readiness: Readiness
@@ -62,7 +60,6 @@ public final class CrashService: Sendable {
     }
     lock = try FolderLock(dataFolder)
     self.clock = clock
-    now = { clock.now }
     do {
       management = try await storage.management(
         in: dataFolder, masterKey: masterKey, now: { clock.now })
@@ -112,6 +109,9 @@ public final class CrashService: Sendable {
         } + [.disk { freeBytes(of: dataFolder) }, .clock(clock)])
     self.logger = logger
   }
+
+  /// The time for every date the service stores or shows.
+  func now() -> Date { clock.now }
 
   /// Closes the stores. Whatever is asked of the service afterwards fails.
   ///

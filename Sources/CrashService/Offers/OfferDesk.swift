@@ -39,7 +39,6 @@ final class OfferDesk: Sendable {
   }
 
   var waiting: Int { desk.waiting }
-  var hasRoom: Bool { desk.hasRoom }
 
   /// Judges the offers of one device, whose owner consents. What it promises and what it skips is on
   /// disk when the call returns.

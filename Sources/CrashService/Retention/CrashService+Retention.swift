@@ -12,11 +12,8 @@ extension CrashService {
     try await management.forgetWindows(now: now)
     for store in dumps.all {
       try await store.forgetWindows(now: now)
-      var (keys, rows) = try await store.deleteOver(now: now)
-      for (group, days) in shorter {
-        let (groupKeys, groupRows) = try await store.deleteOver(days: days, group: group, now: now)
-        keys += groupKeys
-        rows += groupRows
+      let (keys, rows) = try await Self.sum(shorter) { days, group in
+        try await store.deleteOver(days: days, group: group, now: now)
       }
       metrics.deleted(dumps: rows, keys: keys, in: store.region)
       guard keys + rows > 0 else { continue }
@@ -28,20 +25,21 @@ extension CrashService {
     }
     dumps.noteDeletion()
     metrics.lookedThrough(at: now)
-    return try await retentionReport()
+    return try await retentionReport(now: now, shorter: shorter)
   }
 
   /// What is there although it is over, by what the databases say now.
   public func retentionReport() async throws -> RetentionReport {
-    let now = now()
-    let shorter = try await management.shorterPeriods()
+    try await retentionReport(now: now(), shorter: try await management.shorterPeriods())
+  }
+
+  private func retentionReport(
+    now: Date, shorter: [(group: String, days: Int)]
+  ) async throws -> RetentionReport {
     var regions: [RetentionReport.Region] = []
     for store in dumps.all {
-      var (keys, rows) = try await store.over(now: now)
-      for (group, days) in shorter {
-        let (groupKeys, groupRows) = try await store.over(days: days, group: group, now: now)
-        keys += groupKeys
-        rows += groupRows
+      let (keys, rows) = try await Self.sum(shorter) { days, group in
+        try await store.over(days: days, group: group, now: now)
       }
       regions.append(
         RetentionReport.Region(
@@ -50,5 +48,19 @@ extension CrashService {
     }
     return RetentionReport(
       now: now, days: RetentionPeriod.mostDays, shorterGroups: shorter.count, regions: regions)
+  }
+
+  /// Keys and rows of all groups under the longest period, and of those with a shorter one under theirs.
+  private static func sum(
+    _ shorter: [(group: String, days: Int)],
+    _ part: (_ days: Int, _ group: String?) async throws -> (keys: Int, dumps: Int)
+  ) async throws -> (keys: Int, dumps: Int) {
+    var sum = try await part(RetentionPeriod.mostDays, nil)
+    for (group, days) in shorter {
+      let more = try await part(days, group)
+      sum.keys += more.keys
+      sum.dumps += more.dumps
+    }
+    return sum
   }
 }

@@ -58,19 +58,15 @@ extension DumpStore {
   }
 
   /// When the oldest dump was received.
-  func oldest() async throws -> Date? {
-    let time: Int64? = try await database.read { db in
-      try db.value("SELECT receivedAt AS value FROM dumps ORDER BY id LIMIT 1")
-    }
-    return time.map { date(milliseconds: $0) }
-  }
+  func oldest() async throws -> Date? { try await received("ORDER BY id LIMIT 1") }
 
   /// When the newest dump was received.
-  func newest() async throws -> Date? {
-    let time: Int64? = try await database.read { db in
-      try db.value("SELECT receivedAt AS value FROM dumps ORDER BY id DESC LIMIT 1")
+  func newest() async throws -> Date? { try await received("ORDER BY id DESC LIMIT 1") }
+
+  private func received(_ end: SQLText) async throws -> Date? {
+    try await database.rows("SELECT receivedAt FROM dumps \(end)").first.map {
+      date(milliseconds: try $0["receivedAt"])
     }
-    return time.map { date(milliseconds: $0) }
   }
 
   private static func narrowed(to group: String?) -> SQLText {

@@ -72,9 +72,9 @@ final class DumpStore: Sendable {
   let keys: RetentionKeys
   let secrets: SecretTable
   /// Those that were read.
-  let sealingKeys = KeptKeys<UInt32, SealingKey>(most: 100)
+  let sealingKeys = BoundedCache<UInt32, SealingKey>(most: 100)
   /// Of devices that sent dumps.
-  let exchanges = KeptKeys<DumpExchange.Name, DumpExchange>(most: 10_000)
+  let exchanges = BoundedCache<DumpExchange.Name, DumpExchange>(most: 10_000)
   private let ingest: GroupCommit<DumpRow, StoreOutcome>
 
   /// - Parameters:
@@ -109,9 +109,6 @@ final class DumpStore: Sendable {
   }
 
   // MARK: - Storing
-
-  /// Whether another dump can wait to be stored; false when it would be refused.
-  var hasRoom: Bool { ingest.hasRoom }
 
   /// Dumps that wait to be stored.
   var waiting: Int { ingest.waiting }
