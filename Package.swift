@@ -233,8 +233,8 @@ let hostModules: [Target] = [
   program(
     "martlet-load",
     [
-      "ConsentLease", "DumpFormat", "DumpOpening", "MartletTestKit", "ServiceAPI", argumentParser,
-      crypto, grdb,
+      "CLibPQ", "ConsentLease", "DumpFormat", "DumpOpening", "MartletTestKit", "SQLStorage",
+      "ServiceAPI", argumentParser, crypto, grdb,
     ]),
   module(
     "MartletBenchKit", ["DumpFormat", "HostBridge", "LinkProtocol", "MartletTestKit", "ServiceAPI"]),
@@ -287,6 +287,7 @@ let testTargets: [Target] = [
       "BoardHAL", "BootAgent", "CrashCapture", "DumpFormat", "HostBridge", "LinkProtocol",
       "MartletBenchKit", "MartletTestKit", "ServiceAPI", grdb, httpClient,
     ], resources: [.copy("Python")]),
+  tests("LoadTests", ["MartletTestKit", "martlet-load", "martlet-service"]),
   tests(
     "HILTests", ["DumpFormat", "HostBridge", "MartletBenchKit", "MartletTestKit", "ServiceAPI"]),
 ]

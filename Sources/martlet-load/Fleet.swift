@@ -7,9 +7,10 @@ import DumpOpening
 import Foundation
 import MartletTestKit
 import ServiceAPI
+import Synchronization
 
 /// A device whose private key is known.
-struct LoadDevice {
+struct LoadDevice: Sendable {
   var privateKey: Curve25519.KeyAgreement.PrivateKey
   var id: DeviceID
   var sealer: DumpSealer?
@@ -18,7 +19,7 @@ struct LoadDevice {
 }
 
 /// Devices in one group that consents.
-struct Fleet {
+struct Fleet: Sendable {
   static let catalog = CatalogReference(scope: CatalogScope(), name: "load")
   static let product = ProductReference(catalog: catalog, name: "Load")
   static let group = DeviceGroupReference(product: product, name: "Load")
@@ -105,6 +106,20 @@ struct Fleet {
     }
   }
 
+  /// A request that offers one dump, the second of that boot.
+  func offerRequest(_ device: LoadDevice, bootCount: UInt32, fingerprint: Fingerprint) throws
+    -> [UInt8]
+  {
+    try service.json(
+      "POST", DevicePath.offers(device: device.text),
+      OfferRequest(offers: [
+        OfferRequest.Offer(
+          bootCount: bootCount, sequence: 2, fingerprint: fingerprint.hexDigits, size: 20_480,
+          occurrences: 1, consentEpoch: device.sealer?.consentEpoch ?? 0,
+          buildId: String(repeating: "ab", count: 20))
+      ]))
+  }
+
   /// Requests that upload dumps, each of another key and fingerprint, in turns of the devices.
   /// - Parameters:
   ///   - size: bytes of memory in each.
@@ -112,27 +127,55 @@ struct Fleet {
   ///   - fingerprint: by the number of the dump.
   func uploads(
     _ count: Int, size: Int, first: UInt32 = 1,
-    fingerprint: (Int) -> Fingerprint = { _ in Fingerprint(rawValue: .random(in: .min ... .max)) }
+    fingerprint: @Sendable (Int) -> Fingerprint = { _ in
+      Fingerprint(rawValue: .random(in: .min ... .max))
+    }
   ) throws -> [[UInt8]] {
-    var generator = SystemRandomNumberGenerator()
-    return try (0..<count).map { number in
-      let device = devices[number % devices.count]
-      guard let sealer = device.sealer else { throw LoadFailure("a device has no lease") }
-      let boot = first + UInt32(number / devices.count)
-      var builder = DumpBuilder(key: DumpKey(bootCount: boot, sequence: 1))
-      builder.header.fingerprint = fingerprint(number)
-      var core = [UInt32](repeating: 0, count: 26)
-      core[15] = 0x1234
-      builder.add(.core, words: core)
-      builder.addMemory(
-        at: 0x2000_0000, (0..<size / 8).flatMap { _ in generator.next().bytes })
-      let dump = try sealer.seal(builder.build())
-      return service.request(
-        "PUT", DevicePath.dump(device: device.text, bootCount: boot, sequence: 1), dump)
+    // On all cores: nobody else has anything to do meanwhile.
+    let sealed = Mutex([Int: [UInt8]]())
+    DispatchQueue.concurrentPerform(iterations: count) { number in
+      let request = try? upload(
+        number: number, size: size, first: first, fingerprint: fingerprint(number))
+      if let request { sealed.withLock { $0[number] = request } }
+    }
+    let requests = sealed.withLock { sealed in (0..<count).compactMap { sealed[$0] } }
+    guard requests.count == count else { throw LoadFailure("a device has no lease") }
+    return requests
+  }
+
+  /// A request that uploads a dump.
+  /// - Parameters:
+  ///   - number: which; devices take turns.
+  ///   - size: bytes of memory in it.
+  ///   - first: the boot count of a device's first dump.
+  func upload(
+    number: Int, size: Int, first: UInt32 = 1,
+    fingerprint: Fingerprint = Fingerprint(rawValue: .random(in: .min ... .max))
+  ) throws -> [UInt8] {
+    let device = devices[number % devices.count]
+    guard let sealer = device.sealer else { throw LoadFailure("a device has no lease") }
+    let boot = first + UInt32(number / devices.count)
+    var builder = DumpBuilder(key: DumpKey(bootCount: boot, sequence: 1))
+    builder.header.fingerprint = fingerprint
+    var core = [UInt32](repeating: 0, count: 26)
+    core[15] = 0x1234
+    builder.add(.core, words: core)
+    builder.addMemory(at: 0x2000_0000, Self.noise(size))
+    return service.request(
+      "PUT", DevicePath.dump(device: device.text, bootCount: boot, sequence: 1),
+      try sealer.seal(builder.build()))
+  }
+
+  /// Bytes that nothing compresses.
+  private static func noise(_ size: Int) -> [UInt8] {
+    var generator = SeededGenerator(seed: .random(in: .min ... .max))
+    return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+      let words = UnsafeMutableRawBufferPointer(buffer)
+      for at in stride(from: 0, to: size - 7, by: 8) {
+        words.storeBytes(of: generator.next(), toByteOffset: at, as: UInt64.self)
+      }
+      for at in (size - size % 8)..<size { words[at] = 0 }
+      count = size
     }
   }
-}
-
-extension UInt64 {
-  fileprivate var bytes: [UInt8] { withUnsafeBytes(of: self) { Array($0) } }
 }

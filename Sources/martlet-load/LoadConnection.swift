@@ -8,20 +8,18 @@ import Foundation
   import Darwin
 #endif
 
-/// What came back for a request.
-struct LoadAnswer {
-  var status: Int
-  var headers: String
-  var body: ArraySlice<UInt8>
-}
-
-/// A blocking socket: what drives it asks the system first whether there is something to read. As little
-/// work as can be, because the service runs on the same cores.
+/// A blocking socket: what drives it asks the system first whether there is something to read.
 final class LoadConnection {
+  /// Bytes that are read at once.
+  private static let capacity = 65_536
+
   let descriptor: Int32
   private var received: [UInt8] = []
+  private let incoming = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
   /// When the request that is on its way was due, nanoseconds.
   var due: UInt64 = 0
+  /// When it began to be sent.
+  var began: UInt64 = 0
   /// The number of the request that is on its way; `nil` while there is none.
   var request: Int?
 
@@ -47,7 +45,10 @@ final class LoadConnection {
       descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    close(descriptor)
+    incoming.deallocate()
+  }
 
   /// Sends all of a request.
   func send(_ bytes: [UInt8]) throws(LoadFailure) {
@@ -63,53 +64,26 @@ final class LoadConnection {
     }
   }
 
-  /// Reads what there is.
+  /// Reads what there is, and waits when there is nothing.
   /// - Returns: the answer, once it is whole.
   func receive() throws(LoadFailure) -> LoadAnswer? {
-    let capacity = 65_536
-    let start = received.count
-    received.append(contentsOf: repeatElement(0, count: capacity))
-    let count = received.withUnsafeMutableBytes {
-      recv(descriptor, $0.baseAddress?.advanced(by: start), capacity, 0)
-    }
-    received.removeLast(capacity - max(0, count))
+    let count = recv(descriptor, incoming, Self.capacity, 0)
     guard count > 0 else { throw LoadFailure("the service closed a connection") }
-    return take()
-  }
-
-  /// Takes a whole answer off what was received.
-  private func take() -> LoadAnswer? {
-    guard let end = headEnd() else { return nil }
-    let head = String(decoding: received[..<end], as: UTF8.self)
-    let status = Int(head.dropFirst(9).prefix(3)) ?? 0
-    var length = 0
-    for line in head.split(separator: "\r\n") {
-      let lower = line.lowercased()
-      if lower.hasPrefix("content-length:") {
-        length = Int(lower.dropFirst(15).trimmingCharacters(in: .whitespaces)) ?? 0
-      }
-    }
-    let bodyStart = end + 4
-    guard received.count >= bodyStart + length else { return nil }
-    let answer = LoadAnswer(
-      status: status, headers: head, body: received[bodyStart..<bodyStart + length])
-    received.removeFirst(bodyStart + length)
+    received.append(contentsOf: UnsafeRawBufferPointer(start: incoming, count: count))
+    guard let (answer, length) = LoadAnswer.read(received) else { return nil }
+    // Mostly nothing is behind it.
+    received = length == received.count ? [] : Array(received[length...])
     return answer
   }
 
-  private func headEnd() -> Int? {
-    guard received.count >= 4 else { return nil }
-    return received.withUnsafeBytes { bytes in
-      var index = 0
-      while index + 3 < bytes.count {
-        if bytes[index] == 13, bytes[index + 1] == 10, bytes[index + 2] == 13,
-          bytes[index + 3] == 10
-        {
-          return index
-        }
-        index += 1
-      }
-      return nil
+  /// Sends a request and waits for its answer.
+  /// - Returns: the answer, and in how many milliseconds it came.
+  func ask(_ request: [UInt8]) throws(LoadFailure) -> (answer: LoadAnswer, milliseconds: Double) {
+    let start = nanoseconds()
+    try send(request)
+    while true {
+      guard let answer = try receive() else { continue }
+      return (answer, Double(nanoseconds() - start) / 1e6)
     }
   }
 }

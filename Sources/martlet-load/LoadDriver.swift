@@ -9,11 +9,21 @@ import Foundation
 #endif
 
 /// What a run of the load showed.
-struct LoadResult {
+struct LoadResult: Sendable {
+  /// Stands for the status of a request whose connection broke before the answer.
+  static let broken = 0
+
   /// Answers by their status.
   var statuses: [Int: Int] = [:]
   /// From when a request was due to when its answer was whole, nanoseconds, by status.
   var latencies: [Int: [UInt64]] = [:]
+  /// The same from when the request began to be sent.
+  var answerTimes: [Int: [UInt64]] = [:]
+  /// Requests that were sent.
+  var sent = 0
+  /// How long requests were sent.
+  var sendingSeconds = 0.0
+  /// Until the last answer came.
   var seconds = 0.0
 
   var answers: Int { statuses.values.reduce(0, +) }
@@ -25,25 +35,48 @@ struct LoadResult {
   /// Answers of those statuses per second.
   func rate(_ range: ClosedRange<Int> = 200...299) -> Double { Double(count(range)) / seconds }
 
-  /// Milliseconds within which `share` of the answers of those statuses came.
+  /// Requests a second.
+  var offered: Double { Double(sent) / sendingSeconds }
+
+  /// Milliseconds within which `share` of the answers of those statuses came, from when they were due.
   func milliseconds(_ share: Double, _ range: ClosedRange<Int> = 200...299) -> Double {
-    let all = latencies.filter { range.contains($0.key) }.values.flatMap { $0 }.sorted()
-    guard !all.isEmpty else { return 0 }
-    return Double(all[min(all.count - 1, Int(Double(all.count) * share))]) / 1e6
+    Self.milliseconds(share, latencies, range)
+  }
+
+  /// The same from when the requests were sent: the time that the service took.
+  func answerMilliseconds(_ share: Double, _ range: ClosedRange<Int> = 200...299) -> Double {
+    Self.milliseconds(share, answerTimes, range)
+  }
+
+  private static func milliseconds(
+    _ share: Double, _ times: [Int: [UInt64]], _ range: ClosedRange<Int>
+  ) -> Double {
+    let all = times.filter { range.contains($0.key) }.values.flatMap { $0 }
+    return Double(all.quantile(share) ?? 0) / 1e6
+  }
+
+  /// - Throws: ``LoadFailure`` when there is an answer of another status.
+  func require(_ statuses: Int...) throws(LoadFailure) {
+    guard self.statuses.keys.allSatisfy(statuses.contains) else {
+      throw LoadFailure(
+        "the service answered with other statuses than \(statuses): \(self.statuses)")
+    }
   }
 }
 
-/// Nanoseconds of a clock that only goes forward.
-func nanoseconds() -> UInt64 { DispatchTime.now().uptimeNanoseconds }
-
 /// The load: requests in their order, on any connection that is free.
-struct LoadDriver {
+struct LoadDriver: Sendable {
+  /// Seconds after which a service that answers nothing is given up.
+  static let patience: UInt64 = 30
+
   var port: Int
   var connections: Int
   /// Requests a second, whether answers come or not; as fast as answers come when `nil`.
   var rate: Double?
   /// No request is sent after that time.
   var seconds: Double
+  /// Whether a connection that breaks is counted and made anew, and does not end the run.
+  var toleratesBreaks = false
 
   /// - Parameters:
   ///   - request: the bytes of a request by its number from 0 on; `nil` when there are no more.
@@ -51,52 +84,140 @@ struct LoadDriver {
   func run(
     _ request: (Int) -> [UInt8]?, answered: (Int, LoadAnswer) -> Void = { _, _ in }
   ) throws(LoadFailure) -> LoadResult {
+    var run = Run(driver: self, open: try connect())
+    return try run.finish(request, answered)
+  }
+
+  private func connect() throws(LoadFailure) -> [LoadConnection] {
     var open: [LoadConnection] = []
     for _ in 0..<connections { open.append(try LoadConnection(port: port)) }
-    var polled = open.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
-    var idle = Array(open.indices)
+    return open
+  }
+
+  /// A run that is on its way.
+  private struct Run {
+    let driver: LoadDriver
+    var open: [LoadConnection]
+    var polled: [pollfd]
+    var idle: [Int]
     var result = LoadResult()
-    var next = 0
     var underway = 0
-    let start = nanoseconds()
     var isOver = false
-    while true {
-      let now = nanoseconds()
-      if Double(now - start) / 1e9 >= seconds { isOver = true }
-      while !isOver, !idle.isEmpty {
-        let due = rate.map { start + UInt64(Double(next) / $0 * 1e9) } ?? now
-        guard due <= now else { break }
-        guard let bytes = request(next) else {
-          isOver = true
-          break
+    let schedule: LoadSchedule?
+    let start: UInt64
+
+    init(driver: LoadDriver, open: [LoadConnection]) {
+      self.driver = driver
+      self.open = open
+      polled = open.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+      idle = Array(open.indices)
+      start = nanoseconds()
+      let start = start
+      schedule = driver.rate.map { LoadSchedule(start: start, rate: $0) }
+    }
+
+    mutating func finish(
+      _ request: (Int) -> [UInt8]?, _ answered: (Int, LoadAnswer) -> Void
+    ) throws(LoadFailure) -> LoadResult {
+      var last = start
+      while true {
+        let now = nanoseconds()
+        if !isOver, Double(now - start) / 1e9 >= driver.seconds { end(at: now) }
+        try send(request, at: now)
+        if isOver, underway == 0 { break }
+        if waitForInput() {
+          try receive(answered)
+          last = nanoseconds()
+        } else if underway > 0, now > last, now - last > LoadDriver.patience * 1_000_000_000 {
+          throw LoadFailure("the service answered nothing for \(LoadDriver.patience) s")
         }
-        let connection = open[idle.removeLast()]
-        connection.due = due
-        connection.request = next
-        try connection.send(bytes)
-        next += 1
-        underway += 1
       }
-      if isOver, underway == 0 { break }
-      let wait = rate == nil || isOver ? 1000 : 0
-      guard poll(&polled, nfds_t(polled.count), Int32(wait)) >= 0 else { continue }
+      result.seconds = Double(nanoseconds() - start) / 1e9
+      return result
+    }
+
+    private mutating func end(at now: UInt64) {
+      isOver = true
+      result.sendingSeconds = Double(now - start) / 1e9
+    }
+
+    private mutating func send(_ request: (Int) -> [UInt8]?, at now: UInt64) throws(LoadFailure) {
+      while !isOver, let index = idle.last {
+        let due = schedule?.due(result.sent) ?? now
+        guard due <= now else { return }
+        guard let bytes = request(result.sent) else { return end(at: nanoseconds()) }
+        let connection = open[index]
+        connection.due = due
+        connection.began = nanoseconds()
+        connection.request = result.sent
+        result.sent += 1
+        do {
+          try connection.send(bytes)
+          idle.removeLast()
+          underway += 1
+        } catch {
+          try replace(index, after: error)
+        }
+        // Answers are read in between, however late the schedule is.
+        if schedule != nil, nanoseconds() - now > 1_000_000 { return }
+      }
+    }
+
+    /// Waits until an answer comes or the next request is due, and no longer than a second.
+    private mutating func waitForInput() -> Bool {
+      var most: UInt64 = 1_000_000_000
+      if !isOver, !idle.isEmpty {
+        most = schedule.map { min(most, $0.wait(for: result.sent, at: nanoseconds())) } ?? 0
+      }
+      if poll(&polled, nfds_t(polled.count), Int32(most / 1_000_000)) > 0 { return true }
+      // The system counts milliseconds here. In between it is asked every 50 microseconds, so that the
+      // service has the processor.
+      let rest = min(most % 1_000_000, 50_000)
+      if rest > 0, most < 1_000_000 { usleep(UInt32(rest / 1_000)) }
+      return false
+    }
+
+    private mutating func receive(_ answered: (Int, LoadAnswer) -> Void) throws(LoadFailure) {
       for index in polled.indices where polled[index].revents != 0 {
-        guard let answer = try open[index].receive(), let number = open[index].request else {
-          continue
+        let connection = open[index]
+        do {
+          guard let answer = try connection.receive(), let number = connection.request else {
+            continue
+          }
+          note(answer.status, connection)
+          answered(number, answer)
+          connection.request = nil
+          if answer.closes { try reconnect(index) }
+        } catch {
+          guard connection.request != nil else {
+            // It had nothing to answer: it was idle for long.
+            try reconnect(index)
+            continue
+          }
+          try replace(index, after: error)
         }
-        result.statuses[answer.status, default: 0] += 1
-        result.latencies[answer.status, default: []].append(nanoseconds() - open[index].due)
-        answered(number, answer)
-        open[index].request = nil
         underway -= 1
-        if answer.headers.lowercased().contains("connection: close") {
-          open[index] = try LoadConnection(port: port)
-          polled[index].fd = open[index].descriptor
-        }
         idle.append(index)
       }
     }
-    result.seconds = Double(nanoseconds() - start) / 1e9
-    return result
+
+    private mutating func note(_ status: Int, _ connection: LoadConnection) {
+      let now = nanoseconds()
+      result.statuses[status, default: 0] += 1
+      result.latencies[status, default: []].append(now - connection.due)
+      result.answerTimes[status, default: []].append(now - connection.began)
+    }
+
+    /// Counts a connection that broke and makes another.
+    private mutating func replace(_ index: Int, after failure: LoadFailure) throws(LoadFailure) {
+      guard driver.toleratesBreaks else { throw failure }
+      note(LoadResult.broken, open[index])
+      try reconnect(index)
+    }
+
+    private mutating func reconnect(_ index: Int) throws(LoadFailure) {
+      open[index] = try LoadConnection(port: driver.port)
+      polled[index].fd = open[index].descriptor
+    }
   }
 }

@@ -5,7 +5,7 @@ import Foundation
 import MartletTestKit
 
 @main
-struct MartletLoad: ParsableCommand {
+struct MartletLoad: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "martlet-load",
     abstract: "Measures martlet-service of the same build on loopback.",
@@ -13,16 +13,20 @@ struct MartletLoad: ParsableCommand {
       Each subcommand starts a service on a folder of its own, loads it, and prints its figures, a line \
       each. Raw limits are measured in the same run, so that ratios hold on any machine.
       """,
-    subcommands: [IngestLoad.self, OfferLoad.self, LeaseLoad.self])
+    subcommands: [
+      IngestLoad.self, OverloadLoad.self, OfferLoad.self, LeaseLoad.self, MemoryLoad.self,
+      MillionLoad.self,
+    ])
 }
 
 /// A folder for a run, gone afterwards.
-func withFolder<Value>(_ parent: String?, _ body: (URL) throws -> Value) throws -> Value {
+func withFolder<Value>(_ parent: String?, _ body: (URL) async throws -> Value) async throws -> Value
+{
   let folder = (parent.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory)
     .appending(path: "martlet-load-\(UUID().uuidString)")
   try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
   defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder)
+  return try await body(folder)
 }
 
 /// Says on standard error what goes on.

@@ -19,7 +19,11 @@ struct RawSQLite {
   }
 
   /// Blobs a second.
+  /// - Parameter folder: gets a file of its own, which is gone afterwards.
   func rate(in folder: URL) throws -> Double {
+    let folder = folder.appending(path: "raw")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
     var configuration = Configuration()
     let pageSize = pageSize
     configuration.prepareDatabase { try $0.execute(sql: "PRAGMA page_size = \(pageSize)") }
@@ -47,7 +51,8 @@ struct RawSQLite {
       }
     }
     var blob = [UInt8](repeating: 0, count: size)
-    for index in blob.indices { blob[index] = UInt8.random(in: 0...255) }
+    var generator = SystemRandomNumberGenerator()
+    for index in blob.indices { blob[index] = UInt8.random(in: 0...255, using: &generator) }
     let content = Data(blob)
     var stored = 0
     let start = nanoseconds()

@@ -5,33 +5,53 @@ import MartletTestKit
 import ServiceAPI
 
 /// A service on a folder of its own, over http on loopback.
-struct ServiceUnderLoad {
+struct ServiceUnderLoad: Sendable {
+  /// The service's master key.
+  static let masterKey = Data(repeating: 7, count: 32)
+
   let process: ProcessChild
   let port: Int
   let folder: URL
-  let token: String
+  /// Beside this process's own.
+  let environment: [String: String]
+  /// For everything.
+  private(set) var token = ""
 
   /// Starts `martlet-service` of the same build.
-  /// - Parameter arguments: beside the folder and the port.
-  static func start(in folder: URL, _ arguments: [String] = []) throws -> ServiceUnderLoad {
-    let programs = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-    let service = programs.appending(path: "martlet-service")
+  /// - Parameters:
+  ///   - arguments: beside the folder and the port.
+  ///   - environment: beside the master key.
+  static func start(
+    in folder: URL, _ arguments: [String] = [], environment: [String: String] = [:]
+  ) throws -> ServiceUnderLoad {
+    let environment = environment.merging([
+      "MARTLET_MASTER_KEY": masterKey.base64EncodedString()
+    ]) { $1 }
     let child = try ProcessChild(
-      service,
+      program,
       ["run", "--data", folder.appending(path: "data").path, "--port", "0", "--http"] + arguments,
-      environment: ["MARTLET_MASTER_KEY": Data(repeating: 7, count: 32).base64EncodedString()])
-    return ServiceUnderLoad(
-      process: child, port: try child.waitForPort(), folder: folder,
-      token: try makeToken(service, folder))
+      environment: environment)
+    var service = ServiceUnderLoad(
+      process: child, port: try child.waitForPort(), folder: folder, environment: environment)
+    service.token = try service.makeToken(["administrator", "investigator", "auditor", "bridge"])
+    return service
   }
 
-  /// A token for everything.
-  private static func makeToken(_ service: URL, _ folder: URL) throws -> String {
-    let roles = ["administrator", "investigator", "auditor", "bridge"]
+  private static var program: URL {
+    URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+      .appending(path: "martlet-service")
+  }
+
+  /// Makes a token.
+  /// - Parameters:
+  ///   - roles: what it is for.
+  ///   - catalogs: that it reaches; all without any.
+  func makeToken(_ roles: [String], catalogs: [String] = []) throws -> String {
     let child = try ProcessChild(
-      service,
+      Self.program,
       ["token", "create", "--data", folder.appending(path: "data").path]
-        + roles.flatMap { ["--role", $0] })
+        + roles.flatMap { ["--role", $0] } + catalogs.flatMap { ["--catalog", $0] },
+      environment: environment)
     guard try child.waitForEnd() == .exit(0) else {
       throw LoadFailure("no token was made: \(child.errors.suffix(500))")
     }
@@ -43,27 +63,35 @@ struct ServiceUnderLoad {
     _ = try? process.waitForEnd()
   }
 
-  /// Kilobytes of memory that the service has in use.
-  var residentKilobytes: Int {
+  /// What the service has of the memory, kilobytes (proc(5)): now (VmRSS), and at most so far (VmHWM).
+  var memory: (kilobytes: Int, mostKilobytes: Int) {
     let status =
       (try? String(contentsOfFile: "/proc/\(process.identifier)/status", encoding: .utf8)) ?? ""
-    for line in status.split(separator: "\n") where line.hasPrefix("VmRSS:") {
-      return line.split(separator: " ").compactMap { Int($0) }.first ?? 0
+    func value(_ name: String) -> Int {
+      let line = status.split(separator: "\n").first { $0.hasPrefix("\(name):") }
+      return line?.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }.first ?? 0
     }
-    return 0
+    return (value("VmRSS"), value("VmHWM"))
   }
 
   // MARK: - Requests
 
-  func head(_ method: String, _ path: String, length: Int) -> String {
-    let path = path.replacingOccurrences(of: " ", with: "%20")
+  private func head(_ method: String, _ path: String, length: Int, _ token: String) -> String {
+    // Resource Manager's paths want a version.
+    let version = ResourceManagerPath.query(of: path)
+    let path =
+      path.replacing(" ", with: "%20")
+      + (path.contains("?") ? version.replacing("?", with: "&") : version)
     return "\(method) \(path) HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\n"
       + "Authorization: Bearer \(token)\r\nContent-Type: application/json\r\n"
       + "Content-Length: \(length)\r\n\r\n"
   }
 
-  func request(_ method: String, _ path: String, _ body: [UInt8] = []) -> [UInt8] {
-    Array(head(method, path, length: body.count).utf8) + body
+  /// - Parameter token: this service's for everything, unless told.
+  func request(
+    _ method: String, _ path: String, _ body: [UInt8] = [], token: String? = nil
+  ) -> [UInt8] {
+    Array(head(method, path, length: body.count, token ?? self.token).utf8) + body
   }
 
   func json(_ method: String, _ path: String, _ body: some Encodable) throws -> [UInt8] {
