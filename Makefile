@@ -12,7 +12,7 @@ BOARD ?= ast1030-evb
 FUZZ_SECONDS ?= 30
 FUZZ_SECONDS_IN_TEST ?= 5
 
-.PHONY: help setup build firmware figures vectors demo test hil check size cost campaign fuzz install uninstall clean
+.PHONY: help setup build firmware figures vectors demo test hil check size cost bench campaign fuzz install uninstall clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -68,6 +68,9 @@ size: firmware figures ## print text, data and bss of each firmware module
 
 cost: figures ## count the instructions of capture and mount in the emulator
 	@scripts/cost $(BOARD)
+
+bench: setup ## measure the service in release beside the raw limits of this machine
+	@scripts/bench
 
 campaign: setup firmware vectors ## run the long seeded campaigns in full; MARTLET_SEED repeats a run
 	@scripts/campaign
