@@ -23,6 +23,7 @@ public final class PostgresServer: Sendable {
   }
 
   private let folder: URL
+  private let disk: SmallDisk?
   private let programs: URL
   private let wrapper: [String]
   private let password = String(UInt64.random(in: .min ... .max), radix: 36)
@@ -39,17 +40,22 @@ public final class PostgresServer: Sendable {
   private static let sharedServer = Task { try await PostgresServer.make() }
 
   /// Makes a server and starts it.
-  /// - Parameter onDisk: for those who measure what a commit takes.
+  /// - Parameters:
+  ///   - onDisk: for those who measure what a commit takes.
+  ///   - disk: has all that the server keeps, for those who fill it.
   /// - Throws: ``ProcessFailure``: `missing` when PostgreSQL is not installed.
-  public static func make(onDisk: Bool = false) async throws -> PostgresServer {
+  public static func make(onDisk: Bool = false, disk: SmallDisk? = nil) async throws
+    -> PostgresServer
+  {
     try await onThread {
-      let server = try PostgresServer(onDisk: onDisk)
+      let server = try PostgresServer(onDisk: onDisk, disk: disk)
       try server.start()
       return server
     }
   }
 
-  private init(onDisk: Bool) throws {
+  private init(onDisk: Bool, disk: SmallDisk?) throws {
+    self.disk = disk
     programs = try Self.findPrograms()
     // What a test makes is synced table by table: in memory that takes no time, and a server that is
     // killed finds it all the same.
@@ -62,7 +68,7 @@ public final class PostgresServer: Sendable {
     try FileManager.default.createDirectory(
       at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     ProcessReaper.shared.add(folder: folder)
-    wrapper = try Self.becomeUnprivileged(folder)
+    wrapper = (disk?.wrapper ?? []) + (try Self.becomeUnprivileged(folder))
     state = Mutex(State(port: try freePort()))
     let passwordFile = folder.appending(path: "password")
     try Data(password.utf8).write(to: passwordFile)
@@ -77,13 +83,13 @@ public final class PostgresServer: Sendable {
       ])
   }
 
-  private var data: URL { folder.appending(path: "data") }
+  private var data: URL { (disk?.folder ?? folder).appending(path: "data") }
 
   // MARK: - Running
 
   /// Starts it and waits until it takes connections.
   public func start() throws {
-    for attempt in 1... {
+    for _ in 1...100 {
       let port = state.withLock { $0.port }
       let server = try SpawnedProgram(
         wrapper + [
@@ -103,13 +109,44 @@ public final class PostgresServer: Sendable {
         state.withLock { $0.process = server }
         return
       }
+      switch server.output {
       // Somebody took the port in the meantime.
-      guard attempt < 5, server.output.contains("could not bind") else {
-        throw ProcessFailure(.ended, "postgres ended: \(server.output.suffix(2000))")
+      case let output where output.contains("could not bind"):
+        let other = try freePort()
+        state.withLock { $0.port = other }
+      // Of a server that was killed some processes have not noticed yet.
+      case let output where output.contains("is still in use"): usleep(50_000)
+      case let output:
+        throw ProcessFailure(.ended, "postgres ended: \(output.suffix(2000))")
       }
-      let other = try freePort()
-      state.withLock { $0.port = other }
     }
+    throw ProcessFailure(.tooLate, "postgres does not start")
+  }
+
+  /// Starts it again when it ended by itself.
+  public func revive() throws {
+    let hasEnded = state.withLock { state in
+      guard let server = state.process else { return true }
+      guard server.end(waiting: false) != nil else { return false }
+      state.process = nil
+      return true
+    }
+    if hasEnded { try start() }
+  }
+
+  /// Kills one of its processes, a session's or another: the server ends all sessions then, and recovers
+  /// what was committed.
+  /// - Parameter choose: gets how many there are.
+  public func killProcess(_ choose: (Int) -> Int) throws {
+    let children = try children()
+    guard !children.isEmpty else { return }
+    kill(children[choose(children.count)], SIGKILL)
+  }
+
+  private func children() throws -> [pid_t] {
+    guard let server = state.withLock({ $0.process?.identifier }) else { return [] }
+    return try String(contentsOfFile: "/proc/\(server)/task/\(server)/children", encoding: .utf8)
+      .split(separator: " ").compactMap { Int32($0) }
   }
 
   /// Ends it and waits until it is gone.
@@ -128,15 +165,28 @@ public final class PostgresServer: Sendable {
     guard let server = state.withLock({ $0.process?.identifier }) else { return }
     let signal = isFrozen ? SIGSTOP : SIGCONT
     if isFrozen { kill(server, signal) }
-    let children = try String(
-      contentsOfFile: "/proc/\(server)/task/\(server)/children", encoding: .utf8)
-    for child in children.split(separator: " ").compactMap({ Int32($0) }) { kill(child, signal) }
+    for child in try children() { kill(child, signal) }
     if !isFrozen { kill(server, signal) }
   }
 
   deinit {
     stop(.fast)
     try? FileManager.default.removeItem(at: folder)
+  }
+
+  /// Its files, logs and write-ahead logs among them. What it holds in memory comes there when it is
+  /// stopped.
+  /// - Parameter time: leaves out what was not written since.
+  public func files(writtenSince time: Date) throws -> [(path: String, content: Data)] {
+    let keys: Set<URLResourceKey> = [.isRegularFileKey, .contentModificationDateKey]
+    let all = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: Array(keys))
+    return try (all?.compactMap { $0 as? URL } ?? []).compactMap { file in
+      let values = try file.resourceValues(forKeys: keys)
+      guard values.isRegularFile == true, (values.contentModificationDate ?? time) >= time else {
+        return nil
+      }
+      return (file.path, try Data(contentsOf: file))
+    }
   }
 
   // MARK: - Databases

@@ -59,7 +59,8 @@ public final class ProcessChild: @unchecked Sendable {
     read(errors) { $0.errorBytes += $1 }
   }
 
-  deinit { kill() }
+  // Nobody would hear of the end any more.
+  deinit { send(SIGKILL) }
 
   private func read(_ pipe: Pipe, _ keep: @escaping @Sendable (ProcessChild, [UInt8]) -> Void) {
     let handle = pipe.fileHandleForReading

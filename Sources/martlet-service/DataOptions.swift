@@ -62,7 +62,7 @@ func withAccess<Value>(
 ) async throws -> Value {
   // What is written is for the service's user alone.
   umask(0o077)
-  let store = try await AccessStore.open(in: options.folder)
+  let store = try await AccessStore.open(in: options.folder, storage: .chosen())
   do {
     let value = try await body(store)
     try await store.close()
@@ -70,6 +70,13 @@ func withAccess<Value>(
   } catch {
     try? await store.close()
     throw error
+  }
+}
+
+extension ServiceStorage {
+  /// What the environment says.
+  static func chosen() throws(ServiceStartFailure) -> ServiceStorage {
+    try ServiceStorage(environment: ProcessInfo.processInfo.environment)
   }
 }
 

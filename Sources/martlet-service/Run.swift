@@ -109,9 +109,7 @@ struct Run: AsyncParsableCommand {
       logger.notice("master key found", metadata: ["place": "\(found.place)"])
     }
     let service = try await CrashService(
-      dataFolder: dataFolder,
-      storage: ServiceStorage(environment: ProcessInfo.processInfo.environment),
-      masterKey: found.key, rates: limitOptions.rates,
+      dataFolder: dataFolder, storage: .chosen(), masterKey: found.key, rates: limitOptions.rates,
       limits: ServiceLimits(dumpsPerGroup: dumpsPerGroup, dumpsPerDevice: dumpsPerDevice),
       logger: logger)
     let options = transportOptions

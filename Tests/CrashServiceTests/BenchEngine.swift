@@ -30,14 +30,6 @@ enum BenchEngine: String, Sendable {
 
   private static let unbounded = Turns(most: .max)
   private static let bounded = Turns(most: 8)
-
-  /// The databases of services on that folder: the same again and again.
-  func storage(for folder: TestFolder) async throws -> ServiceStorage {
-    switch self {
-    case .sqlite: .folder
-    case .postgres: .postgres(try await folder.databases.storage())
-    }
-  }
 }
 
 /// Lets so many run at once, in the order in which they came.
@@ -71,16 +63,27 @@ actor Turns {
   }
 }
 
-/// Seven schemas of one name, in seven databases that all tests of this process share: making a schema
-/// is quick, making a database is not.
+/// Seven databases; without a server of a test's own seven schemas of one name, in databases that all tests
+/// of this process share: making a schema is quick, making a database is not.
 actor BenchDatabases {
   static let names =
     ["management"] + Region.allCases.flatMap { [$0.storeName, "\($0.storeName)-keys"] }
 
+  private let server: (@Sendable (_ database: String) -> PostgresServer)?
   private var made: Task<PostgresStorage, any Error>?
 
+  /// - Parameter server: has a database of that name of ``names``.
+  init(on server: (@Sendable (_ database: String) -> PostgresServer)? = nil) {
+    self.server = server
+  }
+
   func storage() async throws -> PostgresStorage {
-    let task = made ?? Task { try await Self.make() }
+    let task =
+      made
+      ?? Task { [server] in
+        guard let server else { return try await Self.makeSchemas() }
+        return Self.storage(try await Self.makeDatabases(on: server))
+      }
     made = task
     return try await task.value
   }
@@ -88,16 +91,21 @@ actor BenchDatabases {
   /// The databases of this process's server, by name.
   private static let shared = Task {
     let server = try await PostgresServer.shared()
-    return try await makeDatabases(on: server)
+    return try await makeDatabases { _ in server }
   }
 
-  static func makeDatabases(on server: PostgresServer) async throws -> [String: String] {
+  private static func makeDatabases(
+    on server: @Sendable (_ database: String) -> PostgresServer
+  ) async throws -> [String: String] {
     var targets: [String: String] = [:]
-    for name in names { targets[name] = server.url(try await server.makeDatabase()) }
+    for name in names {
+      let server = server(name)
+      targets[name] = server.url(try await server.makeDatabase())
+    }
     return targets
   }
 
-  private static func make() async throws -> PostgresStorage {
+  private static func makeSchemas() async throws -> PostgresStorage {
     let schema = "s" + String(UInt64.random(in: .min ... .max), radix: 36)
     var targets: [String: String] = [:]
     for (name, target) in try await shared.value {
@@ -122,8 +130,25 @@ actor BenchDatabases {
       regions[region] = PostgresStorage.RegionTargets(
         dumps: targets[region.storeName] ?? "", keys: targets["\(region.storeName)-keys"] ?? "")
     }
-    return PostgresStorage(
+    var storage = PostgresStorage(
       management: targets["management"] ?? "", regions: regions, options: options)
+    // Nothing of a test goes on for longer in a process that is gone.
+    storage.grace = .milliseconds(300)
+    return storage
+  }
+}
+
+extension ServiceStorage {
+  /// How a program is told of it.
+  var environment: [String: String] {
+    guard case .postgres(let storage) = self else { return [:] }
+    var variables = ["MARTLET_DATABASE_MANAGEMENT": storage.management]
+    for (region, targets) in storage.regions {
+      let name = region.storeName.uppercased().replacingOccurrences(of: "-", with: "_")
+      variables["MARTLET_DATABASE_\(name)"] = targets.dumps
+      variables["MARTLET_DATABASE_\(name)_KEYS"] = targets.keys
+    }
+    return variables
   }
 }
 

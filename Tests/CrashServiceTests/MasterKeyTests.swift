@@ -118,7 +118,7 @@ import Testing
     }
     await #expect {
       _ = try await CrashService(
-        dataFolder: folder.url, storage: BenchEngine.current.storage(for: folder),
+        dataFolder: folder.url, storage: folder.storage(),
         masterKey: MasterKey())
     } throws: {
       let failure = $0 as? ServiceStartFailure

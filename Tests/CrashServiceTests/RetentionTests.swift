@@ -269,6 +269,58 @@ private let day: TimeInterval = 86_400
     }
   }
 
+  @Test func `what fails in one region keeps no dump of another`() async throws {
+    try await ServiceBench.run { bench in
+      try await bench.setConsent(.enabled)
+      _ = try await upload(bench, boot: 1)
+      bench.clock.advance(seconds: 29 * day)
+      for store in [bench.service.dumps.eu, bench.service.dumps.usWest] {
+        try await rename(store, "dumps", "gone")
+      }
+      await #expect(throws: SQLFailure.self) { _ = try await bench.service.deleteOverdue() }
+      let left = try await bench.service.dumps.usEast.over(now: bench.clock.now)
+      #expect(left.keys == 0 && left.dumps == 0)
+      for store in [bench.service.dumps.eu, bench.service.dumps.usWest] {
+        try await rename(store, "gone", "dumps")
+      }
+      // Nor is a group's shorter period needed for the longest one of all.
+      _ = try await upload(bench, boot: 2)
+      bench.clock.advance(seconds: 29 * day)
+      try await bench.service.management.database.write { db in
+        try db.script("ALTER TABLE shorterPeriods RENAME TO gone")
+      }
+      await #expect(throws: SQLFailure.self) { _ = try await bench.service.deleteOverdue() }
+      let later = try await bench.service.dumps.usEast.over(now: bench.clock.now)
+      #expect(later.keys == 0 && later.dumps == 0)
+    }
+  }
+
+  @Test func `of several services one deletes at a time, and each sees that it is done`()
+    async throws
+  {
+    try await ServiceBench.run(folder: TestFolder(engine: .postgres)) { bench in
+      try await bench.setConsent(.enabled)
+      _ = try await upload(bench, boot: 1)
+      bench.clock.advance(seconds: 29 * day)
+      let store = bench.service.dumps.usEast
+      let turn = PeriodicWork(
+        name: RetentionSweep.turnName, database: bench.service.management.database)
+      let lookedAt = "\nmartlet_service_last_deletion_timestamp_seconds "
+      // Another has its turn.
+      let ran: Void? = try await turn.run {
+        try await RetentionSweep(bench.service) { false }.run()
+        #expect(try await store.count(DumpFilter()) == 1)
+        let page = String(buffer: try await bench.get("/metrics").body)
+        #expect(!page.contains(lookedAt))
+      }
+      #expect(ran != nil)
+      try await RetentionSweep(bench.service) { false }.run()
+      #expect(try await store.count(DumpFilter()) == 0)
+      let page = String(buffer: try await bench.get("/metrics").body)
+      #expect(page.contains(lookedAt))
+    }
+  }
+
   private func rename(_ store: DumpStore, _ from: String, _ to: String) async throws {
     try await store.database.write { db in
       try db.script(SQLText(raw: "ALTER TABLE \(from) RENAME TO \(to)"))

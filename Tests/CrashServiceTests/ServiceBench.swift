@@ -4,6 +4,7 @@ import Foundation
 import HTTPTypes
 import HummingbirdTesting
 import Logging
+import MartletTestKit
 import NIOCore
 import ServiceAPI
 import Synchronization
@@ -42,19 +43,40 @@ final class TestClock: Sendable {
 final class TestFolder: Sendable {
   let url: URL
   private let isKept: Bool
+  private let engine: BenchEngine
   /// Where the databases of services on this folder are, when they are not in it.
-  let databases = BenchDatabases()
+  private let databases: BenchDatabases
 
-  init() {
+  /// For services on a server of the test's own.
+  convenience init(server: PostgresServer) {
+    self.init(engine: .postgres, databases: BenchDatabases { _ in server })
+  }
+
+  /// - Parameters:
+  ///   - engine: of services on this folder.
+  ///   - databases: of services on PostgreSQL.
+  init(engine: BenchEngine = .current, databases: BenchDatabases = BenchDatabases()) {
     url = FileManager.default.temporaryDirectory
       .appending(path: "martlet-service-\(UUID().uuidString)")
     isKept = false
+    self.engine = engine
+    self.databases = databases
   }
 
   /// - Parameter isKept: it stays when the test is over.
   init(at url: URL, isKept: Bool = false) {
     self.url = url
     self.isKept = isKept
+    engine = .current
+    databases = BenchDatabases()
+  }
+
+  /// The databases of services on this folder: the same again and again.
+  func storage() async throws -> ServiceStorage {
+    switch engine {
+    case .sqlite: .folder
+    case .postgres: .postgres(try await databases.storage())
+    }
   }
 
   deinit { if !isKept { try? FileManager.default.removeItem(at: url) } }
@@ -138,7 +160,7 @@ struct ServiceBench: Sendable {
     logger.logLevel = .error
     if let log { logger = Logger(label: "test") { _ in log } }
     let service = try await CrashService(
-      dataFolder: folder.url, storage: BenchEngine.current.storage(for: folder),
+      dataFolder: folder.url, storage: folder.storage(),
       masterKey: masterKey, loginAge: .zero, rates: rates, limits: limits, clock: clock.watched,
       logger: logger)
     let application = service.application(host: "localhost", port: 0)

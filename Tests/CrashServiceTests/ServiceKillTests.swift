@@ -52,7 +52,7 @@ private struct KillCampaign {
     for point in 0..<points {
       // Some do not live until they listen.
       if generator.chance(0.1) {
-        let child = try ServiceProgram.start(on: folder)
+        let child = try await ServiceProgram.start(on: folder)
         usleep(UInt32.random(in: 0...200_000, using: &generator))
         try await onThread { child.kill() }
       }

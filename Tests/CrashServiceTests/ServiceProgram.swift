@@ -50,9 +50,10 @@ final class ServiceProgram: Sendable {
   /// Starts it and does not wait.
   static func start(
     on folder: TestFolder, _ more: [String] = [], environment: [String: String] = [:]
-  ) throws -> ProcessChild {
+  ) async throws -> ProcessChild {
     try launch(
-      ["run", "--data", folder.url.path, "--http", "--port", "0"] + more, environment: environment)
+      ["run", "--data", folder.url.path, "--http", "--port", "0"] + more,
+      environment: try await folder.storage().environment.merging(environment) { $1 })
   }
 
   /// Starts it with these arguments alone.

@@ -52,43 +52,105 @@ import Testing
     how: PostgresServer.Stop
   ) async throws {
     let server = try await PostgresServer.make()
-    var storage = BenchDatabases.storage(try await BenchDatabases.makeDatabases(on: server))
-    storage.grace = .milliseconds(300)
-    let clock = TestClock()
-    let folder = TestFolder()
-    var logger = Logger(label: "test")
-    logger.logLevel = .critical
-    let service = try await CrashService(
-      dataFolder: folder.url, storage: .postgres(storage), masterKey: ServiceBench.masterKey,
-      loginAge: .zero, clock: clock.watched, logger: logger)
-    try await service.application(host: "localhost", port: 0).test(.router) { client in
-      let bench = ServiceBench(
-        service: service, client: client, clock: clock,
-        callers: BenchCallers(store: service.access, clock: clock))
-      try await bench.setUp()
-      try await bench.setConsent(.enabled)
-      let sealer = try await bench.sealer()
-      let dumps = try (UInt32(1)...3).map {
-        try sealer.seal(sampleDump(key: DumpKey(bootCount: $0, sequence: 1)))
-      }
+    try await Self.run(on: server) { bench in
+      let dumps = try await Self.dumps(3, of: bench)
       #expect(try await bench.send(sealed: dumps[0]).status == .created)
       try await onThread { server.stop(how) }
       expectRefusal(try await bench.send(sealed: dumps[1]))
       expectRefusal(try await bench.get(ServiceBench.group.path))
       try await onThread { try server.start() }
-      // It finds its place again by itself.
-      var answer = try await bench.send(sealed: dumps[1])
-      for _ in 0..<2_000 where answer.status == .serviceUnavailable {
-        try await Task.sleep(for: .milliseconds(10))
-        answer = try await bench.send(sealed: dumps[1])
-      }
-      // Whether the refused one was stored nobody knew; it is there once.
-      #expect([.created, .ok].contains(answer.status))
+      // It finds its place again by itself. Whether the refused one was stored nobody knew; it is there
+      // once.
+      try await Self.sendAgain(dumps[1], to: bench)
       #expect(try await bench.send(sealed: dumps[2]).status == .created)
       #expect(try await bench.dumps().map(\.bootCount).sorted() == [1, 2, 3])
     }
-    try await service.close()
     try await onThread { server.stop(.fast) }
+  }
+
+  @Test func `a server without room refuses dumps, keeps what it took, and takes more with room`()
+    async throws
+  {
+    try await ServiceBench.run(folder: TestFolder(engine: .postgres), log: LineLog()) { bench in
+      let dumps = try await Self.dumps(3, of: bench)
+      #expect(try await bench.send(sealed: dumps[0]).status == .created)
+      let database = bench.service.dumps.usEast.database
+      // As when the file of a table cannot grow.
+      try await database.write { db in
+        try db.script(
+          """
+          CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN RAISE EXCEPTION USING ERRCODE = ''disk_full'', MESSAGE = ''no space left''; END';
+          CREATE TRIGGER fail BEFORE INSERT ON contents FOR EACH ROW EXECUTE FUNCTION fail()
+          """)
+      }
+      for _ in 0..<5 { expectRefusal(try await bench.send(sealed: dumps[1])) }
+      #expect(try await bench.dumps().map(\.bootCount) == [1])
+      #expect(try await bench.lease().status == .ok)
+      try await database.write { try $0.script("DROP TRIGGER fail ON contents") }
+      for dump in dumps[1...] {
+        #expect(try await bench.send(sealed: dump).status == .created)
+      }
+      #expect(try await bench.dumps().count == 3)
+    }
+  }
+
+  @Test(.enabled(if: SmallDisk.isPossible, "only root can mount a disk to fill"))
+  func `a server whose disk is full loses nothing that was acknowledged`() async throws {
+    let disk = try SmallDisk(bytes: 320 << 20)
+    let server = try await PostgresServer.make(disk: disk)
+    try await Self.run(on: server) { bench in
+      let dumps = try await Self.dumps(200, of: bench, bytes: 200_000)
+      #expect(try await bench.send(sealed: dumps[0]).status == .created)
+      try disk.fill()
+      // What there is of files is used up first; in the end the server may not even run any more.
+      var stored = 1
+      var answer = try await bench.send(sealed: dumps[stored])
+      while answer.status == .created {
+        stored += 1
+        answer = try await bench.send(sealed: dumps[stored])
+      }
+      for _ in 0..<5 { expectRefusal(try await bench.send(sealed: dumps[stored])) }
+      disk.empty()
+      try await onThread { try server.revive() }
+      for dump in dumps[stored...].prefix(2) { try await Self.sendAgain(dump, to: bench) }
+      let found = try await bench.dumps()
+      #expect(found.map(\.bootCount).sorted() == (1...UInt32(stored + 2)).map { $0 })
+      for dump in found {
+        #expect(try await bench.get(DumpPath.content(dump.id)).status == .ok)
+      }
+    }
+    try await onThread { server.stop(.fast) }
+  }
+
+  /// A service on databases of that server, with a group whose owner consents.
+  private static func run(
+    on server: PostgresServer, _ body: @escaping @Sendable (ServiceBench) async throws -> Void
+  ) async throws {
+    try await ServiceBench.run(folder: TestFolder(server: server), log: LineLog(), body)
+  }
+
+  private static func dumps(_ count: UInt32, of bench: ServiceBench, bytes: Int = 1_000)
+    async throws -> [[UInt8]]
+  {
+    try await bench.setConsent(.enabled)
+    let sealer = try await bench.sealer()
+    return try (1...count).map {
+      try sealer.seal(
+        sampleDump(
+          key: DumpKey(bootCount: $0, sequence: 1),
+          memory: [UInt8](repeating: 0x5A, count: bytes)))
+    }
+  }
+
+  /// Sends a dump until it is taken.
+  private static func sendAgain(_ dump: [UInt8], to bench: ServiceBench) async throws {
+    var answer = try await bench.send(sealed: dump)
+    for _ in 0..<2_000 where answer.status == .serviceUnavailable {
+      try await Task.sleep(for: .milliseconds(10))
+      answer = try await bench.send(sealed: dump)
+    }
+    #expect([.created, .ok].contains(answer.status))
   }
 
   @Test func `all databases are named, each its own, or none`() throws {
@@ -120,13 +182,13 @@ import Testing
     let databases = [PostgresDatabase(storage.management), PostgresDatabase(storage.management)]
     let work = databases.map { PeriodicWork(name: "sweep", database: $0) }
     let inside = OrderLog()
-    let ran = try await work[0].run {
+    let ran: Void? = try await work[0].run {
       inside.add("first")
-      let second = try await work[1].run { inside.add("second") }
-      #expect(!second)
+      let second: Void? = try await work[1].run { inside.add("second") }
+      #expect(second == nil)
     }
-    #expect(ran)
-    #expect(try await work[1].run { inside.add("third") })
+    #expect(ran != nil)
+    #expect(try await work[1].run { inside.add("third") } != nil)
     #expect(inside.entries == ["first", "third"])
     for database in databases { try await database.close() }
   }

@@ -9,26 +9,29 @@ import ServiceAPI
 public struct AccessStore: Sendable {
   let database: any SQLDatabase
 
-  /// Opens the store in a service's data folder, beside a service that runs or not.
+  /// Opens the store of a service that runs or not.
+  /// - Parameter storage: where the service keeps its databases.
   /// - Throws: ``ServiceStartFailure``.
-  public static func open(in dataFolder: URL) async throws -> AccessStore {
-    let file = ManagementStore.file(in: dataFolder)
-    guard FileManager.default.fileExists(atPath: file.path) else {
-      throw ServiceStartFailure(
-        code: .folderNotWritable,
-        message: "There is no service's data in the folder \(dataFolder.path)",
-        remedy:
-          "Name the folder of the service with --data; a service makes it when it starts first")
+  public static func open(in dataFolder: URL, storage: ServiceStorage = .folder) async throws
+    -> AccessStore
+  {
+    if case .folder = storage {
+      let file = ManagementStore.file(in: dataFolder)
+      guard FileManager.default.fileExists(atPath: file.path) else {
+        throw ServiceStartFailure(
+          code: .folderNotWritable,
+          message: "There is no service's data in the folder \(dataFolder.path)",
+          remedy:
+            "Name the folder of the service with --data; a service makes it when it starts first")
+      }
     }
     do {
-      let database = try SQLiteDatabase(at: file)
+      let database = try storage.managementDatabase(in: dataFolder)
       try await ManagementStore.migrations.apply(to: database)
       return AccessStore(database: database)
     } catch let failure as SQLFailure {
       throw ServiceStartFailure(
-        code: .storeDamaged,
-        message: "The tokens in the data folder \(dataFolder.path) cannot be opened: \(failure)",
-        remedy: "Check that --data names the service's folder, who may write there, and its disk")
+        code: .storeDamaged, message: storage.failure(failure, dataFolder), remedy: storage.remedy)
     }
   }
 

@@ -4,28 +4,48 @@ import Foundation
 import ServiceAPI
 
 extension CrashService {
-  /// Deletes what is over in every region: keys first, then rows.
+  /// Deletes what is over in every region: keys first, then rows. What fails in one database does not keep
+  /// anything in another.
+  /// - Throws: the first failure, when all else is done.
   @discardableResult
   public func deleteOverdue() async throws -> RetentionReport {
     let now = now()
-    let shorter = try await management.shorterPeriods()
-    try await management.forgetWindows(now: now)
+    var failure: (any Error)?
+    var shorter: [(group: String, days: Int)] = []
+    do {
+      shorter = try await management.shorterPeriods()
+      try await management.forgetWindows(now: now)
+    } catch {
+      failure = error
+    }
     for store in dumps.all {
-      try await store.forgetWindows(now: now)
-      let (keys, rows) = try await Self.sum(shorter) { days, group in
-        try await store.deleteOver(days: days, group: group, now: now)
+      do {
+        try await deleteOverdue(in: store, shorter, now)
+      } catch {
+        failure = failure ?? error
       }
-      metrics.deleted(dumps: rows, keys: keys, in: store.region)
-      guard keys + rows > 0 else { continue }
+    }
+    dumps.noteDeletion()
+    if let failure { throw failure }
+    metrics.lookedThrough(at: now)
+    return try await retentionReport(now: now, shorter: shorter)
+  }
+
+  private func deleteOverdue(
+    in store: DumpStore, _ shorter: [(group: String, days: Int)], _ now: Date
+  ) async throws {
+    let (keys, rows) = try await Self.sum(shorter) { days, group in
+      try await store.deleteOver(days: days, group: group, now: now)
+    }
+    metrics.deleted(dumps: rows, keys: keys, in: store.region)
+    if keys + rows > 0 {
       logger.notice(
         "dumps deleted",
         metadata: [
           "region": "\(store.region.rawValue)", "dumps": "\(rows)", "keys": "\(keys)",
         ])
     }
-    dumps.noteDeletion()
-    metrics.lookedThrough(at: now)
-    return try await retentionReport(now: now, shorter: shorter)
+    try await store.forgetWindows(now: now)
   }
 
   /// What is there although it is over, by what the databases say now.

@@ -9,13 +9,10 @@ struct PeriodicWork: Sendable {
 
   /// Runs `work` unless another process runs work of that name now. What another did while this one
   /// waited for its turn is no reason not to do it: work looks for itself what there is to do.
-  /// - Returns: whether it ran.
-  func run(_ work: @escaping @Sendable () async throws -> Void) async throws -> Bool {
+  /// - Returns: what `work` returns; `nil` when another process is at it.
+  func run<Value: Sendable>(_ work: @Sendable () async throws -> Value) async throws -> Value? {
     // One process owns SQLite's files.
-    guard let postgres = database as? PostgresDatabase else {
-      try await work()
-      return true
-    }
+    guard let postgres = database as? PostgresDatabase else { return try await work() }
     return try await postgres.holding(turn: "periodic/\(name)", work)
   }
 }

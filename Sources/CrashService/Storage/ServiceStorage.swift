@@ -96,23 +96,26 @@ public struct PostgresStorage: Sendable {
 }
 
 extension ServiceStorage {
+  /// The database of management data, tokens included.
+  func managementDatabase(in folder: URL) throws -> any SQLDatabase {
+    switch self {
+    case .folder: try SQLiteDatabase(at: ManagementStore.file(in: folder))
+    case .postgres(let storage):
+      PostgresDatabase(storage.management, options: storage.options)
+    }
+  }
+
   func management(in folder: URL, masterKey: MasterKey, now: @escaping @Sendable () -> Date)
     async throws -> ManagementStore
   {
-    switch self {
-    case .folder:
-      try await ManagementStore(
-        database: SQLiteDatabase(at: ManagementStore.file(in: folder)), masterKey: masterKey,
-        now: now)
-    case .postgres(let storage):
-      try await ManagementStore(
-        database: PostgresDatabase(storage.management, options: storage.options),
-        fence: storage.isShared
-          ? PostgresFence(
-            storage.management, name: "consent", grace: storage.grace, options: storage.options)
-          : nil,
-        masterKey: masterKey, now: now)
-    }
+    try await ManagementStore(
+      database: managementDatabase(in: folder), fence: consentFence, masterKey: masterKey, now: now)
+  }
+
+  private var consentFence: PostgresFence? {
+    guard case .postgres(let storage) = self, storage.isShared else { return nil }
+    return PostgresFence(
+      storage.management, name: "consent", grace: storage.grace, options: storage.options)
   }
 
   func dumps(of region: Region, in folder: URL, masterKey: MasterKey, metrics: ServiceMetrics)

@@ -55,22 +55,23 @@ public final class PostgresDatabase: SQLDatabase {
 
   /// Runs `work` while no other process holds the turn of that name. It may use the database: the turn
   /// has a connection of its own, which is closed at the end, and the turn with it.
-  /// - Returns: false when another holds it.
-  public func holding(turn: String, _ work: @Sendable () async throws -> Void) async throws -> Bool
-  {
+  /// - Returns: what `work` returns; `nil` when another holds the turn.
+  public func holding<Value: Sendable>(
+    turn: String, _ work: @Sendable () async throws -> Value
+  ) async throws -> Value? {
     let session = PostgresSession(target, options: options)
-    let isHeld: Bool = try await session.run { connection, _ in
-      try connection.value("SELECT pg_try_advisory_lock(\(SQLText.lockKey(turn))) AS value")
-        ?? false
-    }
     do {
-      if isHeld { try await work() }
+      let isHeld: Bool = try await session.run { connection, _ in
+        try connection.value("SELECT pg_try_advisory_lock(\(SQLText.lockKey(turn))) AS value")
+          ?? false
+      }
+      let value = isHeld ? try await work() : nil
+      await session.close()
+      return value
     } catch {
       await session.close()
       throw error
     }
-    await session.close()
-    return isHeld
   }
 
   public func close() async throws { await pool.close() }
