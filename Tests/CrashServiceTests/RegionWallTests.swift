@@ -7,6 +7,7 @@ import Foundation
 import HTTPTypes
 import MartletTestKit
 import NIOCore
+import SQLStorage
 import ServiceAPI
 import Synchronization
 import Testing
@@ -30,7 +31,7 @@ extension ProgramTests {
     @Test func `no byte of a dump of the EU is in another region, a log or a temporary file`()
       async throws
     {
-      let folder = TestFolder()
+      let folder = TestFolder(engine: .sqlite)
       let made = try await Self.fill(folder)
       let temporary = TestFolder()
       try FileManager.default.createDirectory(at: temporary.url, withIntermediateDirectories: true)
@@ -47,6 +48,82 @@ extension ProgramTests {
         try Self.check(try folder.files(), temporary: try temporary.files(), logs, made)
       }
       try await Self.checkStored(folder)
+    }
+
+    @Test
+    func `no byte of a dump of the EU is in a database of another region, or in its server's logs`()
+      async throws
+    {
+      // Each region in a place of its own, and management data in a fourth.
+      let servers = try await BenchServers()
+      let folder = TestFolder(engine: .postgres, databases: BenchDatabases { servers[$0] })
+      let temporary = TestFolder()
+      try FileManager.default.createDirectory(at: temporary.url, withIntermediateDirectories: true)
+      let made = try await Self.fill(folder)
+      let begin = Date()
+      var logs = ""
+      for round in 1...2 {
+        let program = try await ServiceProgram(
+          on: folder, token: made.token, ["--log-level", "trace"],
+          environment: ["TMPDIR": temporary.url.path])
+        try await Self.useEverything(made, program, isFirst: round == 1)
+        if round == 1 { try await program.kill() }
+        if round == 2 { try await Self.end(program) }
+        logs += program.child.output + program.child.errors
+      }
+      try await Self.checkStored(folder)
+      let stored = try await Self.storedInTheEU(folder)
+      try await onThread { servers.stop() }
+      let ours = try servers["eu"].files(writtenSince: begin)
+      let names = [
+        Data(ServiceBench.device.utf8), Data(String(Self.fingerprint, radix: 16).utf8),
+        Data(stored.id.utf8),
+      ]
+      // The search finds what is there.
+      for trace in names + stored.pieces {
+        #expect(ours.contains { $0.content.range(of: trace) != nil })
+      }
+      let sealed = Data(made.european.dropFirst(200).prefix(64))
+      for name in ["us-east", "us-west"] {
+        let files = try servers[name].files(writtenSince: begin)
+        #expect(files.contains { $0.path.contains("/base/") })
+        for file in files {
+          for trace in names + stored.pieces + [sealed] {
+            #expect(file.content.range(of: trace) == nil, "\(file.path): \(trace.prefix(16))")
+          }
+        }
+      }
+      // Which devices there are is management data; what is in a dump is not.
+      var files = try servers["management"].files(writtenSince: begin)
+      for file in files {
+        for trace in stored.pieces + [sealed] { #expect(file.content.range(of: trace) == nil) }
+      }
+      files += try ["eu", "us-east", "us-west"].flatMap {
+        try servers[$0].files(writtenSince: begin)
+      }
+      for file in files + (try folder.files()) {
+        #expect(file.content.range(of: Data(Self.marker)) == nil, "\(file.path)")
+      }
+      #expect(!logs.contains("MARKER-of-the-EU"))
+      #expect(try temporary.files().isEmpty)
+    }
+
+    /// A dump's name, and pieces of how it is stored.
+    private static func storedInTheEU(_ folder: TestFolder) async throws -> (
+      id: String, pieces: [Data]
+    ) {
+      guard case .postgres(let storage) = try await folder.storage() else {
+        throw ProcessFailure(.missing, "there are no databases")
+      }
+      let database = PostgresDatabase(try storage.targets(of: .eu).dumps)
+      let row = try #require(
+        try await database.rows("SELECT dumpId, content FROM contents").first)
+      try await database.close()
+      let content: Data = try row["content"]
+      // A file may cut it anywhere, but not this often.
+      let pieces = [10, 60, 110].map { Data(content.dropFirst($0).prefix(32)) }
+      #expect(pieces.allSatisfy { $0.count == 32 })
+      return (try row["dumpId"], pieces)
     }
 
     private static func end(_ program: ServiceProgram) async throws {
@@ -194,6 +271,30 @@ extension ProgramTests {
       }
     }
   }
+}
+
+/// A server for each region, and one for management data.
+private struct BenchServers: Sendable {
+  private let servers: [String: PostgresServer]
+
+  init() async throws {
+    var servers: [String: PostgresServer] = [:]
+    for name in ["management"] + Region.allCases.map(\.storeName) {
+      servers[name] = try await PostgresServer.make()
+    }
+    self.servers = servers
+  }
+
+  /// - Parameter database: one of ``BenchDatabases/names``.
+  subscript(database: String) -> PostgresServer {
+    let region = Region.allCases.first { database.hasPrefix($0.storeName) }
+    guard let server = servers[region?.storeName ?? "management"] else {
+      preconditionFailure("there is a server for each")
+    }
+    return server
+  }
+
+  func stop() { for server in servers.values { server.stop(.fast) } }
 }
 
 extension Array {
