@@ -17,33 +17,62 @@ extension ProgramTests {
     @Test(.timeLimit(.minutes(60)))
     func `a service killed at any point keeps what it acknowledged, whole and once`() async throws {
       let isCampaign = ProcessInfo.processInfo.environment["MARTLET_CAMPAIGN"] != nil
-      let generator = SeededGenerator.fromEnvironment()
-      var campaign = try await KillCampaign(generator)
-      let account = try await campaign.run(points: isCampaign ? 200 : 10)
-      print("service kills: \(account)")
-      #expect(account.problems == [], "seed \(generator.seed)")
-      #expect(account.lost == 0 && account.twice == 0, "seed \(generator.seed)")
-      // The kills came while dumps were on their way.
-      #expect(account.acknowledged > account.kills && account.interrupted > 0)
-      Figure.report("service.kill.lost", account.lost)
-      Figure.report("service.kill.twice", account.twice)
+      var (lost, twice) = (0, 0)
+      for engine in [BenchEngine.sqlite, .postgres] {
+        let generator = SeededGenerator.fromEnvironment()
+        var campaign = try await KillCampaign(engine, generator)
+        let account = try await campaign.run(points: isCampaign ? 200 : 8)
+        print("service kills on \(engine): \(account)")
+        #expect(account.problems == [], "\(engine), seed \(generator.seed)")
+        #expect(account.lost == 0 && account.twice == 0, "\(engine), seed \(generator.seed)")
+        // The kills came while dumps were on their way.
+        #expect(account.acknowledged > account.kills && account.interrupted > 0)
+        Figure.report("service.kill.lost.\(engine)", account.lost)
+        Figure.report("service.kill.twice.\(engine)", account.twice)
+        lost += account.lost
+        twice += account.twice
+      }
+      Figure.report("service.kill.lost", lost)
+      Figure.report("service.kill.twice", twice)
     }
   }
 }
 
-/// Clients that send dumps to a service that is killed again and again.
+/// Clients that send dumps to a service that is killed again and again, or whose databases are.
 private struct KillCampaign {
   private static let clients = 4
 
-  private let folder = TestFolder()
+  /// What is killed.
+  private enum Victim: CaseIterable {
+    case service
+    /// A session of PostgreSQL or another of its processes: all sessions end.
+    case session
+    /// PostgreSQL as a whole.
+    case server
+    /// PostgreSQL and the service, one right after the other.
+    case both
+  }
+
+  private let folder: TestFolder
+  /// `nil` with SQLite.
+  private let server: PostgresServer?
   private let ledger = KillLedger()
   private var generator: SeededGenerator
   private let token: String
   private let sealers: [String: DumpSealer]
+  private var program: ServiceProgram?
 
-  init(_ generator: SeededGenerator) async throws {
+  init(_ engine: BenchEngine, _ generator: SeededGenerator) async throws {
     self.generator = generator
-    let ledger = ledger
+    switch engine {
+    case .sqlite:
+      server = nil
+      folder = TestFolder(engine: .sqlite)
+    case .postgres:
+      let server = try await PostgresServer.make()
+      self.server = server
+      folder = TestFolder(server: server)
+    }
     (token, sealers) = try await ledger.fill(folder)
   }
 
@@ -51,12 +80,12 @@ private struct KillCampaign {
     var waiting = [[SentDump]](repeating: [], count: Self.clients)
     for point in 0..<points {
       // Some do not live until they listen.
-      if generator.chance(0.1) {
+      if program == nil, generator.chance(0.1) {
         let child = try await ServiceProgram.start(on: folder)
         usleep(UInt32.random(in: 0...200_000, using: &generator))
         try await onThread { child.kill() }
       }
-      let program = try await start()
+      let program = try await running()
       let (acknowledgements, told) = AsyncStream<Void>.makeStream()
       let runs = waiting.enumerated().map { client, left in
         let queue = left + fresh(client, point: point)
@@ -64,6 +93,10 @@ private struct KillCampaign {
         return Task {
           await ledger.send(queue, to: program, sealers, chance) { told.yield() }
         }
+      }
+      Task {
+        for run in runs { _ = await run.value }
+        told.finish()
       }
       var target = Int.random(in: 0...40, using: &generator)
       let pause = UInt32.random(in: 0...6_000, using: &generator)
@@ -75,18 +108,52 @@ private struct KillCampaign {
       }
       // A moment within a dump's way.
       usleep(pause)
-      try await program.kill()
+      try await kill(server == nil ? .service : Victim.allCases[point % Victim.allCases.count])
+      for run in runs { run.cancel() }
       for (client, run) in runs.enumerated() { waiting[client] = await run.value }
       ledger.change {
         $0.kills += 1
         $0.interrupted += waiting.filter { !$0.isEmpty }.count
       }
     }
-    let program = try await start()
-    for left in waiting { _ = await ledger.send(left, to: program, sealers, generator) {} }
+    let program = try await running()
+    for left in waiting {
+      try await program.poll("acknowledgement") {
+        await ledger.send(left, to: program, sealers, generator) {}.isEmpty
+      }
+    }
     program.child.send(SIGTERM)
     _ = try await program.waitForEnd()
     return try await ledger.check(folder)
+  }
+
+  private mutating func kill(_ victim: Victim) async throws {
+    let (server, program) = (server, program)
+    let pick = generator.next()
+    if victim == .server || victim == .both {
+      try await onThread { server?.stop(.kill) }
+    }
+    if victim == .session {
+      try server?.killProcess { Int(pick % UInt64($0)) }
+    }
+    if victim == .service || victim == .both {
+      try await program?.kill()
+      self.program = nil
+    }
+    if victim == .server || victim == .both { try await onThread { try server?.start() } }
+  }
+
+  /// The service that lives still, when it is ready again, or a new one.
+  private mutating func running() async throws -> ServiceProgram {
+    if let program {
+      try await program.poll("service that is ready again") {
+        try await program.send(.GET, "/readyz").status == .ok
+      }
+      return program
+    }
+    let program = try await start()
+    self.program = program
+    return program
   }
 
   private func start() async throws -> ServiceProgram {
@@ -156,8 +223,8 @@ private final class KillLedger: Sendable {
     return made.withLock { $0 }
   }
 
-  /// Sends dumps until the service is gone, some of them again.
-  /// - Returns: the one whose answer never came.
+  /// Sends dumps until one is not acknowledged, some of them again, or until the task is cancelled.
+  /// - Returns: the one that was not; it may be stored.
   func send(
     _ queue: [SentDump], to program: ServiceProgram, _ sealers: [String: DumpSealer],
     _ generator: SeededGenerator, acknowledged: @Sendable () -> Void
@@ -165,8 +232,10 @@ private final class KillLedger: Sendable {
     var generator = generator
     for dump in queue {
       do {
-        try await send(dump, to: program, sealers)
+        // What is under way has its answer.
+        try await Task { try await self.send(dump, to: program, sealers) }.value
         acknowledged()
+        if Task.isCancelled { return [] }
         guard generator.chance(0.2) else { continue }
         let number = Int(generator.next() % 1_000_000)
         let old = state.withLock { state in
