@@ -207,7 +207,7 @@ let hostModules: [Target] = [
       "ConsentLease", "DumpAnalysis", "DumpFormat", "DumpOpening", "PrometheusMetrics",
       "SQLStorage", "ServiceAPI", asn1, certificates, crypto, hummingbird, hummingbirdCore,
       lifecycle, logging, metrics, nioCore, nioHTTP, nioHTTPTypes, nioHTTPTypesHTTP1, nioSSL,
-      configuration, system, yams,
+      configuration, subprocess, system, yams,
     ]),
   module("GDBSession", ["DumpAnalysis", "DumpFormat", subprocess]),
   program(

@@ -1,7 +1,7 @@
 // A database of either engine, and a connection to it, as stores see them.
 
 /// Which engine runs a statement, and the words in which the engines differ.
-public enum SQLEngine: String, Sendable {
+public enum SQLEngine: String, Codable, Sendable {
   case sqlite = "SQLite"
   case postgres = "PostgreSQL"
 

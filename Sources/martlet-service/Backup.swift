@@ -15,6 +15,9 @@ struct Backup: AsyncParsableCommand {
       overwrites. Keep that file beside the service's disk, for the day on which the disk is lost, and \
       never archive it: an archived one opens dumps that had to end.
 
+      When the variables MARTLET_DATABASE_... name databases of PostgreSQL, those are copied with pg_dump, \
+      and the certificates of --data.
+
       Examples:
         martlet-service backup --data ./service-data --to /backups/2026-11-23 --keys /safe/last.keys
         martlet-service restore --from /backups/2026-11-23 --data ./service-data --keys /safe/last.keys
@@ -34,7 +37,7 @@ struct Backup: AsyncParsableCommand {
   func run() async throws {
     umask(0o077)
     let manifest = try await ServiceBackup.make(
-      of: dataOptions.folder, to: URL(fileURLWithPath: to),
+      of: dataOptions.folder, storage: .chosen(), to: URL(fileURLWithPath: to),
       keys: keys.map { URL(fileURLWithPath: $0) }, now: Date())
     let bytes = manifest.files.map(\.bytes).reduce(0, +)
     print("Backed up \(manifest.files.count) files, \(bytes) bytes, to \(to).")
@@ -50,7 +53,8 @@ struct Restore: AsyncParsableCommand {
     discussion: """
       Nothing is restored unless every file is what was backed up. What is over by now is deleted before \
       the service can be started. Consents and tokens are those of the backup: what was revoked \
-      since has to be revoked again, before the service is started.
+      since has to be revoked again, before the service is started. A service that was on PostgreSQL is \
+      restored into seven empty databases, which the variables MARTLET_DATABASE_... name.
 
       Example:
         martlet-service restore --from /backups/2026-11-23 --data ./service-data --keys /safe/last.keys
@@ -90,7 +94,8 @@ struct Restore: AsyncParsableCommand {
         remedy: "Name it with --master-key-file or in \(MasterKeySource.variable)")
     }
     let restored = try await ServiceBackup.restore(
-      from: URL(fileURLWithPath: from), to: folder, keys: keys.map { URL(fileURLWithPath: $0) },
+      from: URL(fileURLWithPath: from), to: folder, storage: .chosen(),
+      keys: keys.map { URL(fileURLWithPath: $0) },
       masterKey: found.key, logger: logger)
     print("Restored \(restored.dumps) dumps of \(restored.made.formatted(.iso8601)) to \(data).")
     if restored.sealedForGood > 0 {

@@ -3,24 +3,31 @@
 import Foundation
 import Logging
 import MartletTestKit
+import SQLStorage
 import ServiceAPI
+import Synchronization
 import Testing
 
 @testable import CrashService
 
-@Suite(.onSQLite) struct BackupTests {
+@Suite struct BackupTests {
   private static let day: TimeInterval = 86_400
 
   /// A service with one dump, a backup of it, and places for more.
   private struct Place: Sendable {
     let folder = TestFolder()
     let clock = TestClock()
-    var data: TestFolder
     let backup: URL
     let keys: URL
+    private let made = MadeFolders()
+
+    /// Of the service that is backed up.
+    var data: TestFolder { self["data"] }
+
+    /// The folder of a service, with databases of its own: the same for the same name.
+    subscript(name: String) -> TestFolder { made.folder(name, in: folder) }
 
     init() throws {
-      data = TestFolder(at: folder.url.appending(path: "data"))
       backup = folder.url.appending(path: "backup")
       keys = folder.url.appending(path: "last.keys")
       try FileManager.default.createDirectory(at: folder.url, withIntermediateDirectories: true)
@@ -34,7 +41,8 @@ import Testing
 
     func makeBackup(_ name: String = "backup") async throws {
       try await ServiceBackup.make(
-        of: data.url, to: folder.url.appending(path: name), keys: keys, now: clock.now)
+        of: data.url, storage: data.storage(), to: folder.url.appending(path: name), keys: keys,
+        now: clock.now)
     }
 
     @discardableResult
@@ -44,16 +52,29 @@ import Testing
       var logger = Logger(label: "test")
       logger.logLevel = .critical
       return try await ServiceBackup.restore(
-        from: folder.url.appending(path: name), to: folder.url.appending(path: target), keys: keys,
-        masterKey: ServiceBench.masterKey, clock: clock.watched, logger: logger)
+        from: folder.url.appending(path: name), to: self[target].url,
+        storage: self[target].storage(), keys: keys, masterKey: ServiceBench.masterKey,
+        clock: clock.watched, logger: logger)
     }
 
     func runRestored(
       _ target: String = "restored", _ body: @escaping @Sendable (ServiceBench) async throws -> Void
     ) async throws {
-      try await ServiceBench.run(
-        folder: TestFolder(at: folder.url.appending(path: target)), setUp: false, clock: clock, body
-      )
+      try await ServiceBench.run(folder: self[target], setUp: false, clock: clock, body)
+    }
+  }
+
+  private final class MadeFolders: Sendable {
+    private let folders = Mutex<[String: TestFolder]>([:])
+
+    func folder(_ name: String, in parent: TestFolder) -> TestFolder {
+      folders.withLock { folders in
+        let folder =
+          folders[name]
+          ?? TestFolder(at: parent.url.appending(path: name), databases: .whole())
+        folders[name] = folder
+        return folder
+      }
     }
   }
 
@@ -118,7 +139,9 @@ import Testing
         == .init(made: place.clock.now, dumps: 1, sealedForGood: 0))
   }
 
-  @Test func `a copy of the files and the master key open nothing that was deleted`() async throws {
+  @Test(.onSQLite) func `a copy of the files and the master key open nothing that was deleted`()
+    async throws
+  {
     let place = try Place()
     let copy = place.folder.url.appending(path: "copy")
     try await place.run(
@@ -161,14 +184,112 @@ import Testing
     let files = try TestFolder(at: place.backup, isKept: true).files()
     #expect(
       Set(files.map(\.path))
-        == ["eu.sqlite", "us-east.sqlite", "us-west.sqlite", "martlet.sqlite", "manifest.json"])
+        == Set(BackupManifest.databases(of: place.data.engine.sql) + [BackupManifest.name]))
     for file in files {
-      for key in keys { #expect(!file.content.contains(sequence: key.wrapped), "\(file.path)") }
+      for key in keys {
+        #expect(!file.content.contains(sequence: key.wrapped), "\(file.path)")
+        // As PostgreSQL's tools would write it.
+        let digits = Data(Array(key.wrapped).hexDigits.utf8)
+        #expect(!file.content.contains(sequence: digits), "\(file.path)")
+      }
     }
-    for path in [place.backup, place.keys, place.backup.appending(path: "eu.sqlite")] {
+    for path in [place.backup, place.keys, place.backup.appending(path: files[0].path)] {
       let mode = try FileManager.default.attributesOfItem(atPath: path.path)[.posixPermissions]
       #expect((mode as? Int ?? 0) & 0o077 == 0, "\(path.lastPathComponent)")
     }
+  }
+
+  @Test func `a backup has every table of a service, and every file but keys`() async throws {
+    let place = try await Self.filled()
+    try await place.run { bench in
+      try await bench.setBoundary(.eu)
+      #expect(
+        try await bench.upload(sampleDump(key: .init(bootCount: 2, sequence: 1))).status == .created
+      )
+      try await place.makeBackup("later")
+    }
+    try await place.restore("later", keys: place.keys)
+    let before = Box<[String]>([])
+    let after = Box<[String]>([])
+    try await place.run { before.value = try await Self.tables(of: $0) }
+    try await place.runRestored { after.value = try await Self.tables(of: $0) }
+    #expect(before.value == after.value)
+    #expect(before.value.contains("us-east contents 1"), "\(before.value)")
+    // What else is in the folder belongs to a database, or is the mark of a process.
+    let files = try place.data.files().map(\.path).filter { path in
+      !path.hasPrefix("keys/") && !path.hasPrefix("tls/") && path != "martlet.lock"
+        && !BackupManifest.databases(of: .sqlite).contains {
+          path == $0 || path == "\($0)-wal" || path == "\($0)-shm"
+        }
+    }
+    #expect(files.isEmpty, "\(files)")
+  }
+
+  /// Each table with the number of its rows.
+  private static func tables(of bench: ServiceBench) async throws -> [String] {
+    let databases =
+      [("management", bench.service.management.database)]
+      + bench.service.dumps.all.map { ($0.region.storeName, $0.database) }
+    var found: [String] = []
+    for (name, database) in databases {
+      found += try await database.read { db in
+        let tables = try db.rows(
+          db.engine == .sqlite
+            ? """
+            SELECT name FROM sqlite_master
+            WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name
+            """
+            : """
+            SELECT tablename::text AS name FROM pg_catalog.pg_tables
+            WHERE schemaname = current_schema() ORDER BY tablename
+            """
+        ).map { try $0["name"] as String }
+        // The processes that are there now.
+        return try tables.filter { $0 != "fenceholders" }.map { table in
+          let count: Int? = try db.value(
+            SQLText(raw: "SELECT count(*) AS value FROM \(table)"))
+          return "\(name) \(table) \(count ?? 0)"
+        }
+      }
+    }
+    return found
+  }
+
+  @Test(.onPostgres) func `databases with tables are left as they are`() async throws {
+    let place = try await Self.filled()
+    try await place.run { bench in
+      let storage = try await place.data.storage()
+      let failure = await #expect(throws: BackupFailure.self) {
+        try await ServiceBackup.restore(
+          from: place.backup, to: place.folder.url.appending(path: "new"), storage: storage,
+          keys: place.keys, masterKey: ServiceBench.masterKey, clock: place.clock.watched)
+      }
+      #expect(failure?.code == .targetNotEmpty)
+      #expect(try await bench.dumps().count == 1)
+    }
+  }
+
+  @Test func `what was refused leaves databases empty`() async throws {
+    let place = try await Self.filled()
+    await #expect(throws: ServiceStartFailure.self) {
+      try await ServiceBackup.restore(
+        from: place.backup, to: place["restored"].url, storage: place["restored"].storage(),
+        keys: place.keys, masterKey: MasterKey(), clock: place.clock.watched)
+    }
+    // So the next one finds room.
+    #expect(try await place.restore(keys: place.keys).dumps == 1)
+  }
+
+  @Test func `the backup of one engine is not restored on the other`() async throws {
+    let place = try await Self.filled()
+    let other = TestFolder(
+      engine: place.data.engine == .sqlite ? .postgres : .sqlite, databases: .whole())
+    let failure = await #expect(throws: BackupFailure.self) {
+      try await ServiceBackup.restore(
+        from: place.backup, to: other.url, storage: other.storage(), keys: place.keys,
+        masterKey: ServiceBench.masterKey, clock: place.clock.watched)
+    }
+    #expect(failure?.message.contains("PostgreSQL") == true)
   }
 
   @Test func `the key file is overwritten`() async throws {
@@ -237,7 +358,7 @@ import Testing
   @Test func `a backup with any byte changed, cut or missing is refused whole`() async throws {
     let place = try await Self.filled()
     var generator = SeededGenerator.fromEnvironment()
-    let names = BackupManifest.databases + [BackupManifest.name]
+    let names = BackupManifest.databases(of: place.data.engine.sql) + [BackupManifest.name]
     for round in 0..<24 {
       let name = names[round % names.count]
       let damaged = place.folder.url.appending(path: "damaged-\(round)")
@@ -267,6 +388,7 @@ import Testing
     let place = try await Self.filled()
     for name in [
       "../../outside", "tls/../eu.sqlite", "/etc/passwd", "tls/", "tls/a/b", "keys/eu.sqlite",
+      "keys.pgdump",
     ] {
       let file = place.backup.appending(path: BackupManifest.name)
       let text = try String(contentsOf: file, encoding: .utf8)
@@ -318,8 +440,8 @@ import Testing
     let place = try await Self.filled()
     let failure = await #expect(throws: ServiceStartFailure.self) {
       try await ServiceBackup.restore(
-        from: place.backup, to: place.folder.url.appending(path: "restored"), keys: place.keys,
-        masterKey: MasterKey(), clock: place.clock.watched)
+        from: place.backup, to: place["restored"].url, storage: place["restored"].storage(),
+        keys: place.keys, masterKey: MasterKey(), clock: place.clock.watched)
     }
     #expect(failure?.code == .wrongMasterKey)
   }

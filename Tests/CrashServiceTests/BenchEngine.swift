@@ -28,6 +28,13 @@ enum BenchEngine: String, Sendable {
     }
   }
 
+  var sql: SQLEngine {
+    switch self {
+    case .sqlite: .sqlite
+    case .postgres: .postgres
+    }
+  }
+
   private static let unbounded = Turns(most: .max)
   private static let bounded = Turns(most: 8)
 }
@@ -69,12 +76,17 @@ actor BenchDatabases {
   static let names =
     ["management"] + Region.allCases.flatMap { [$0.storeName, "\($0.storeName)-keys"] }
 
-  private let server: (@Sendable (_ database: String) -> PostgresServer)?
+  private let server: (@Sendable (_ database: String) async throws -> PostgresServer)?
   private var made: Task<PostgresStorage, any Error>?
 
   /// - Parameter server: has a database of that name of ``names``.
-  init(on server: (@Sendable (_ database: String) -> PostgresServer)? = nil) {
+  init(on server: (@Sendable (_ database: String) async throws -> PostgresServer)? = nil) {
     self.server = server
+  }
+
+  /// Databases of a test's own, on the server that all share: for tools that know no schemas.
+  static func whole() -> BenchDatabases {
+    BenchDatabases { _ in try await PostgresServer.shared() }
   }
 
   func storage() async throws -> PostgresStorage {
@@ -95,11 +107,11 @@ actor BenchDatabases {
   }
 
   private static func makeDatabases(
-    on server: @Sendable (_ database: String) -> PostgresServer
+    on server: @Sendable (_ database: String) async throws -> PostgresServer
   ) async throws -> [String: String] {
     var targets: [String: String] = [:]
     for name in names {
-      let server = server(name)
+      let server = try await server(name)
       targets[name] = server.url(try await server.makeDatabase())
     }
     return targets
@@ -156,5 +168,10 @@ extension Trait where Self == ConditionTrait {
   /// For tests that look into SQLite's files. They run in the round on SQLite.
   static var onSQLite: Self {
     .enabled(if: BenchEngine.current == .sqlite, "it looks into SQLite's files")
+  }
+
+  /// For tests of what is done with databases of PostgreSQL alone. They run in the round on it.
+  static var onPostgres: Self {
+    .enabled(if: BenchEngine.current == .postgres, "it is about databases that are no files")
   }
 }

@@ -43,7 +43,7 @@ final class TestClock: Sendable {
 final class TestFolder: Sendable {
   let url: URL
   private let isKept: Bool
-  private let engine: BenchEngine
+  let engine: BenchEngine
   /// Where the databases of services on this folder are, when they are not in it.
   private let databases: BenchDatabases
 
@@ -64,11 +64,11 @@ final class TestFolder: Sendable {
   }
 
   /// - Parameter isKept: it stays when the test is over.
-  init(at url: URL, isKept: Bool = false) {
+  init(at url: URL, isKept: Bool = false, databases: BenchDatabases = BenchDatabases()) {
     self.url = url
     self.isKept = isKept
     engine = .current
-    databases = BenchDatabases()
+    self.databases = databases
   }
 
   /// The databases of services on this folder: the same again and again.

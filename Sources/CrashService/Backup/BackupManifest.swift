@@ -3,6 +3,7 @@
 import Crypto
 import DumpFormat
 import Foundation
+import SQLStorage
 import ServiceAPI
 
 /// The file `manifest.json` of a backup, written last: a backup without one was never finished.
@@ -17,11 +18,15 @@ public struct BackupManifest: Codable, Equatable, Sendable {
     public var bytes: Int
     /// Hex digits.
     public var sha256: String
+    /// Where the tables were, in a database of PostgreSQL.
+    public var schema: String?
   }
 
   public var format: Int
   /// When it was begun, by the service's clock.
   public var made: Date
+  /// What the service kept its databases in.
+  public var engine: SQLEngine
   public var files: [File]
 
   /// Reads the manifest of a backup.
@@ -48,32 +53,48 @@ public struct BackupManifest: Codable, Equatable, Sendable {
     }
     self = manifest
     // No name leads anywhere else.
-    if let name = files.map(\.name).first(where: { !Self.isKnown($0) }) {
+    if let name = files.map(\.name).first(where: { !isKnown($0) }) {
       throw BackupFailure.damaged(
         "The backup \(backup.path) names a file that is none of it: \(name)")
     }
-    for name in Self.databases where !files.contains(where: { $0.name == name }) {
+    for name in Self.databases(of: engine) where !files.contains(where: { $0.name == name }) {
       throw BackupFailure.damaged("The backup \(backup.path) has no \(name)")
     }
   }
 
-  init(made: Date, files: [File]) {
+  init(made: Date, engine: SQLEngine, files: [File]) {
     format = Self.format
     self.made = made
+    self.engine = engine
     self.files = files
   }
 
   // MARK: - Which files
 
-  /// Every database of a data folder but those with keys.
-  static let databases = Region.allCases.map { "\($0.storeName).sqlite" } + ["martlet.sqlite"]
+  /// Every database but those with keys, management data behind all dumps: a file of SQLite as it is in the data
+  /// folder, or what `pg_dump` writes.
+  static func databases(of engine: SQLEngine) -> [String] {
+    let suffix =
+      switch engine {
+      case .sqlite: "sqlite"
+      case .postgres: "pgdump"
+      }
+    return (Region.allCases.map(\.storeName) + ["martlet"]).map { "\($0).\(suffix)" }
+  }
+
+  /// The files that are databases.
+  var databaseFiles: [File] {
+    let names = Self.databases(of: engine)
+    return files.filter { names.contains($0.name) }
+  }
+
   /// The folder with the service's certificates; their keys are encrypted under the master key.
   static let certificates = "tls"
 
-  private static func isKnown(_ name: String) -> Bool {
-    if databases.contains(name) { return true }
+  private func isKnown(_ name: String) -> Bool {
+    if Self.databases(of: engine).contains(name) { return true }
     let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-    return parts.count == 2 && parts[0] == certificates
+    return parts.count == 2 && parts[0] == Self.certificates
       && parts[1].wholeMatch(of: /[a-z][a-z0-9.-]*/) != nil
   }
 }
