@@ -96,7 +96,7 @@ struct MillionStore: Sendable {
           to: &batch, of: chosen.group, device: chosen.device, time: time, size: size,
           boot: firstBoot + UInt32(number))
       }
-      let (keyRows, dumpRows) = (batch.keys, batch.dumps + batch.kindRows)
+      let (keyRows, dumpRows) = (batch.keyStatements, batch.dumpStatements)
       try await keys.write { _ = try $0.runAll(keyRows) }
       try await dumps.write {
         // Pages of the indexes stay at hand.
@@ -109,11 +109,15 @@ struct MillionStore: Sendable {
     try await keys.close()
   }
 
-  /// The statements of one transaction in each of two databases.
+  /// The rows of one transaction in each of two databases, a list of values each.
   private struct Batch {
-    var keys: [SQLText] = []
+    var retentionKeys: [SQLText] = []
+    var dumpKeys: [SQLText] = []
     var dumps: [SQLText] = []
+    var contents: [SQLText] = []
     var kinds: [Kind: Int] = [:]
+    var counts: [Crash: (number: Int, lastBoot: UInt32, time: Int64)] = [:]
+    var windows: [Window: Int] = [:]
 
     struct Kind: Hashable {
       var group: String
@@ -123,16 +127,78 @@ struct MillionStore: Sendable {
       var day: Int64
     }
 
-    var kindRows: [SQLText] {
-      kinds.map { kind, number in
-        """
-        INSERT INTO dumpKinds (groupId, fingerprint, day, catalogId, productId, buildId, number)
-        VALUES (\(kind.group), \(kind.fingerprint), \(kind.day), \(kind.catalog),
-          \(kind.product), \(Writer.build), \(number))
-        ON CONFLICT (groupId, fingerprint, day)
-        DO UPDATE SET number = dumpKinds.number + excluded.number
-        """
-      }
+    struct Crash: Hashable {
+      var device: String
+      var fingerprint: String
+    }
+
+    struct Window: Hashable {
+      var catalog: String
+      var crash: Crash
+      var day: Int64
+    }
+
+    /// The statements for the database of keys: many rows in each, which both engines take quickest.
+    var keyStatements: [SQLText] {
+      Self.insert("retentionKeys (groupId, minute, wrapped)", retentionKeys)
+    }
+
+    /// Those for the database of dumps.
+    var dumpStatements: [SQLText] {
+      Self.insert("dumpKeys (deviceId, bootCount, sequence, dumpId, digest)", dumpKeys)
+        + Self.insert(
+          """
+          dumps (day, id, deviceId, bootCount, sequence, catalogId, productId, groupId, catalog,
+            product, deviceGroup, kind, fingerprint, buildId, imageVersion, uptimeMicroseconds,
+            occurrences, consentEpoch, size, isTruncated, receivedAt, signature)
+          """, dumps)
+        + Self.insert("contents (day, dumpId, content)", contents)
+        + Self.insert(
+          "dumpKinds (groupId, fingerprint, day, catalogId, productId, buildId, number)",
+          kinds.map { kind, number in
+            """
+            (\(kind.group), \(kind.fingerprint), \(kind.day), \(kind.catalog), \(kind.product),
+              \(Writer.build), \(number))
+            """
+          },
+          """
+          ON CONFLICT (groupId, fingerprint, day)
+          DO UPDATE SET number = dumpKinds.number + excluded.number
+          """)
+        + Self.insert(
+          """
+          crashCounts (deviceId, fingerprint, firstBoot, firstUptime, lastBoot, lastUptime, count,
+            reportedAt)
+          """,
+          counts.map { crash, count in
+            """
+            (\(crash.device), \(crash.fingerprint), 1, 10, \(count.lastBoot), 10, \(count.number),
+              \(count.time))
+            """
+          },
+          """
+          ON CONFLICT (deviceId, fingerprint, firstBoot) DO UPDATE SET
+            count = crashCounts.count + excluded.count, lastBoot = excluded.lastBoot
+          """)
+        + Self.insert(
+          "crashWindows (catalogId, day, deviceId, fingerprint, count)",
+          windows.map { window, number in
+            """
+            (\(window.catalog), \(window.day), \(window.crash.device),
+              \(window.crash.fingerprint), \(number))
+            """
+          },
+          """
+          ON CONFLICT (catalogId, day, deviceId, fingerprint)
+          DO UPDATE SET count = crashWindows.count + excluded.count
+          """)
+    }
+
+    private static func insert(_ table: SQLText, _ rows: [SQLText], _ conflict: SQLText = "")
+      -> [SQLText]
+    {
+      guard !rows.isEmpty else { return [] }
+      return ["INSERT INTO \(table) VALUES \(rows.joined(separator: ", ")) \(conflict)"]
     }
   }
 
@@ -166,35 +232,19 @@ struct MillionStore: Sendable {
       let content = try Self.seal(Data(noise(size)), key, "\(id)/content")
       let digest = Data(noise(32))
       let names = group.reference
-      batch.dumps += [
+      batch.dumpKeys.append("(\(device), \(boot), 1, \(id), \(digest))")
+      batch.dumps.append(
         """
-        INSERT INTO dumpKeys (deviceId, bootCount, sequence, dumpId, digest)
-        VALUES (\(device), \(boot), 1, \(id), \(digest))
-        """,
-        """
-        INSERT INTO dumps (day, id, deviceId, bootCount, sequence, catalogId, productId, groupId,
-          catalog, product, deviceGroup, kind, fingerprint, buildId, imageVersion,
-          uptimeMicroseconds, occurrences, consentEpoch, size, isTruncated, receivedAt, signature)
-        VALUES (\(day), \(id), \(device), \(boot), 1, \(group.catalogID), \(group.productID),
+        (\(day), \(id), \(device), \(boot), 1, \(group.catalogID), \(group.productID),
           \(group.groupID), \(names.product.catalog.name), \(names.product.name), \(names.name),
           'usageFault', \(fingerprint), \(Self.build), '1.0.0', '12345678', 1, 1, \(size), 0,
           \(time), \(signature))
-        """,
-        "INSERT INTO contents (day, dumpId, content) VALUES (\(day), \(id), \(content))",
-        """
-        INSERT INTO crashCounts (deviceId, fingerprint, firstBoot, firstUptime, lastBoot,
-          lastUptime, count, reportedAt)
-        VALUES (\(device), \(fingerprint), 1, 10, \(boot), 10, 1, \(time))
-        ON CONFLICT (deviceId, fingerprint, firstBoot) DO UPDATE SET
-          count = crashCounts.count + 1, lastBoot = excluded.lastBoot
-        """,
-        """
-        INSERT INTO crashWindows (catalogId, day, deviceId, fingerprint, count)
-        VALUES (\(group.catalogID), \(day), \(device), \(fingerprint), 1)
-        ON CONFLICT (catalogId, day, deviceId, fingerprint)
-        DO UPDATE SET count = crashWindows.count + 1
-        """,
-      ]
+        """)
+      batch.contents.append("(\(day), \(id), \(content))")
+      let crash = Batch.Crash(device: device, fingerprint: fingerprint)
+      batch.counts[crash] = ((batch.counts[crash]?.number ?? 0) + 1, boot, time)
+      batch.windows[
+        Batch.Window(catalog: group.catalogID, crash: crash, day: day), default: 0] += 1
       batch.kinds[
         Batch.Kind(
           group: group.groupID, catalog: group.catalogID, product: group.productID,
@@ -215,10 +265,7 @@ struct MillionStore: Sendable {
       let wrapped = try Self.seal(
         made.withUnsafeBytes { Data($0) }, master,
         "\(region.rawValue)-keys/retention/\(group)/\(now)")
-      batch.keys.append(
-        """
-        INSERT INTO retentionKeys (groupId, minute, wrapped) VALUES (\(group), \(now), \(wrapped))
-        """)
+      batch.retentionKeys.append("(\(group), \(now), \(wrapped))")
       minuteKeys[group] = made
       return made
     }
