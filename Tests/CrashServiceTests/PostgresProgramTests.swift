@@ -66,7 +66,7 @@ extension ProgramTests {
         let dump = try await bench.sealer().seal(sampleDump())
         let other = try await Self.beside(folder, bench)
         // The other one gets as far as the table of contents, under the consent.
-        let block = try await Self.block("contents", of: folder)
+        let block = try await TableBlock("contents", of: folder)
         async let answer = other.send(
           .PUT, DevicePath.dump(device: ServiceBench.device, bootCount: 1, sequence: 1),
           .bytes(ByteBuffer(bytes: dump)))
@@ -93,7 +93,7 @@ extension ProgramTests {
     @Test func `a process killed while it deletes leaves its turn to another`() async throws {
       let folder = TestFolder(engine: .postgres)
       try await ServiceBench.run(folder: folder, clock: .present(), log: LineLog()) { bench in
-        let block = try await Self.block("crashWindows", of: folder)
+        let block = try await TableBlock("crashWindows", of: folder)
         let other = try await Self.beside(folder, bench)
         let turn = PeriodicWork(
           name: RetentionSweep.turnName, database: bench.service.management.database)
@@ -118,14 +118,6 @@ extension ProgramTests {
         token: try await bench.token())
     }
 
-    /// Keeps everybody from a table of the store of East US.
-    private static func block(_ table: String, of folder: TestFolder) async throws -> TableBlock {
-      guard case .postgres(let storage) = try await folder.storage() else {
-        throw ProcessFailure(.missing, "there are no databases")
-      }
-      return try await TableBlock(table, in: try storage.targets(of: .usEast).dumps)
-    }
-
     /// Waits until nobody else uses the store of East US.
     private static func settle(_ folder: TestFolder) async throws {
       guard case .postgres(let storage) = try await folder.storage() else { return }
@@ -141,52 +133,5 @@ extension ProgramTests {
       }
       Issue.record("somebody still uses the store")
     }
-  }
-}
-
-/// Holds a table alone, in a transaction that stays open.
-private final class TableBlock: Sendable {
-  private let database: PostgresDatabase
-  private let release: AsyncStream<Void>.Continuation
-  private let holder: Task<Void, any Error>
-
-  init(_ table: String, in target: String) async throws {
-    let database = PostgresDatabase(target)
-    self.database = database
-    let (released, release) = AsyncStream<Void>.makeStream()
-    let (held, hold) = AsyncStream<Void>.makeStream()
-    self.release = release
-    let gate = DispatchSemaphore(value: 0)
-    Task {
-      for await _ in released {}
-      gate.signal()
-    }
-    holder = Task {
-      defer { hold.finish() }
-      try await database.write { db in
-        try db.run("LOCK TABLE \(SQLText(raw: table)) IN ACCESS EXCLUSIVE MODE")
-        hold.finish()
-        // The database's own thread, not one of the tests'.
-        gate.wait()
-      }
-    }
-    for await _ in held {}
-  }
-
-  /// Returns when somebody waits for the table.
-  func waitForQueue() async throws {
-    for _ in 0..<4_000 {
-      let waiting = try await database.rows(
-        "SELECT pid FROM pg_locks WHERE NOT granted AND relation IS NOT NULL")
-      if !waiting.isEmpty { return }
-      try await Task.sleep(for: .milliseconds(5))
-    }
-    throw ProcessFailure(.tooLate, "nobody came to the table")
-  }
-
-  func end() async throws {
-    release.finish()
-    try await holder.value
-    try await database.close()
   }
 }

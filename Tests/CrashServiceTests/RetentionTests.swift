@@ -321,6 +321,38 @@ private let day: TimeInterval = 86_400
     }
   }
 
+  @Test func `a backup that takes long keeps no dump from coming or going`() async throws {
+    let folder = TestFolder(engine: .postgres)
+    try await ServiceBench.run(folder: folder) { bench in
+      try await bench.setConsent(.enabled)
+      _ = try await upload(bench, boot: 1)
+      let store = bench.service.dumps.usEast
+      // As pg_dump holds every table until it is done.
+      let block = try await TableBlock("dumps, contents, audit", of: folder, mode: "ACCESS SHARE")
+      bench.clock.advance(seconds: 1 * day)
+      _ = try await upload(bench, boot: 2)
+      #expect(try await partitions(store) == 2)
+      bench.clock.advance(seconds: 29 * day)
+      #expect(try await bench.service.deleteOverdue().isKept)
+      #expect(try await store.count(DumpFilter()) == 0)
+      try await block.end()
+      bench.clock.advance(seconds: 1 * day)
+      _ = try await bench.service.deleteOverdue()
+      #expect(try await partitions(store) == 0)
+      #expect(try await bench.calling(as: .auditor).get(RetentionPath.audit).status == .ok)
+    }
+  }
+
+  private func partitions(_ store: DumpStore) async throws -> Int {
+    try await store.database.read { db in
+      try db.value(
+        """
+        SELECT count(*) AS value FROM pg_catalog.pg_inherits
+        WHERE inhparent = CAST('dumps' AS REGCLASS)
+        """) ?? 0
+    }
+  }
+
   private func rename(_ store: DumpStore, _ from: String, _ to: String) async throws {
     try await store.database.write { db in
       try db.script(SQLText(raw: "ALTER TABLE \(from) RENAME TO \(to)"))

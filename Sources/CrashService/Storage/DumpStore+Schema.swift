@@ -91,15 +91,21 @@ extension DumpStore {
       """)
   }
 
-  /// Makes the partitions of a day, with PostgreSQL.
+  /// Makes the partitions of a day, with PostgreSQL. Whoever reads or writes the table of all days, such as
+  /// pg_dump while a backup is made, is in nobody's way: a table that is attached takes a weaker lock than
+  /// one that is made as a partition.
   static func makePartitions(of day: Int64, in database: any SQLDatabase) async throws {
     try await database.write(lock: "partitions") { db in
       for table in ["dumps", "contents"] {
+        let name = partition(table, day)
+        let there: Bool? = try db.value(
+          "SELECT to_regclass(\(name)) IS NOT NULL AS value")
+        guard there == false else { continue }
         try db.script(
           SQLText(
             raw: """
-              CREATE TABLE IF NOT EXISTS \(partition(table, day))
-              PARTITION OF \(table) FOR VALUES IN (\(day))
+              CREATE TABLE \(name) (LIKE \(table) INCLUDING ALL);
+              ALTER TABLE \(table) ATTACH PARTITION \(name) FOR VALUES IN (\(day))
               """))
       }
     }
