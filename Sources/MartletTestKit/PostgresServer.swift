@@ -94,7 +94,7 @@ public final class PostgresServer: Sendable {
       let server = try SpawnedProgram(
         wrapper + [
           programs.appending(path: "postgres").path, "-D", data.path, "-p", "\(port)", "-k",
-          folder.path, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=300", "-c",
+          folder.path, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=600", "-c",
           "shared_buffers=64MB", "-c", "fsync=on", "-c", "dynamic_shared_memory_type=mmap", "-c",
           "checkpoint_timeout=1h", "-c", "max_wal_size=2GB",
         ], log: folder.appending(path: "server.log"))
