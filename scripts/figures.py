@@ -38,7 +38,8 @@ class Bench:
 
     def add(self, name, value, unit):
         self.figures[name] = (value, unit)
-        print(f"{name}: {shown(value)} {unit}{self.verdict(name, value)}", flush=True)
+        words = f"{shown(value)} {unit}".strip()
+        print(f"{name}: {words}{self.verdict(name, value)}", flush=True)
 
     def bar(self, name):
         """The words and the number of a figure's bar."""
