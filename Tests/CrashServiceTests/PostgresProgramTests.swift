@@ -43,6 +43,35 @@ extension ProgramTests {
       #expect(!files.contains { $0.hasSuffix(".sqlite") }, "\(files)")
     }
 
+    @Test func `a service that was lost comes back from its backup, in other databases`()
+      async throws
+    {
+      let folder = TestFolder(engine: .postgres, databases: .whole())
+      let made = Mutex("")
+      try await ServiceBench.run(folder: folder, clock: .present()) { bench in
+        try await bench.setConsent(.enabled)
+        #expect(try await bench.upload(sampleDump()).status == .created)
+        let token = try await bench.token()
+        made.withLock { $0 = token }
+      }
+      let token = made.withLock { $0 }
+      let backup = folder.url.appending(path: "backup").path
+      let keys = folder.url.appending(path: "last.keys").path
+      let lost = try await ServiceProgram(on: folder, token: token)
+      _ = try await Self.command(
+        ["backup", "--to", backup, "--keys", keys], folder, folder.storage().environment)
+      try await lost.kill()
+      let other = TestFolder(engine: .postgres, databases: .whole())
+      let said = try await Self.command(
+        ["restore", "--from", backup, "--keys", keys], other, other.storage().environment)
+      #expect(said.hasPrefix("Restored 1 dumps"))
+      let program = try await ServiceProgram(on: other, token: token)
+      let list = try await program.send(.GET, DumpPath.list).decoded(DumpList.self).value
+      let dump = try #require(list.first)
+      #expect(try await program.send(.GET, DumpPath.content(dump.id)).status == .ok)
+      try await program.kill()
+    }
+
     /// Runs a command to its end.
     /// - Returns: what it printed, without the line's end.
     private static func command(
