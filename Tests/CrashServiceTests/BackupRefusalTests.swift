@@ -138,6 +138,21 @@ import Testing
     }
   }
 
+  @Test(.onPostgres) func `a manifest that does not say where tables were is refused`() async throws
+  {
+    let place = try await BackupPlace.filled()
+    let file = place.backup.appending(path: BackupManifest.name)
+    let text = try String(contentsOf: file, encoding: .utf8)
+    for name in ["schemb", ""] {
+      try text.replacingOccurrences(of: "\"schema\"", with: "\"\(name)\"")
+        .write(to: file, atomically: true, encoding: .utf8)
+      let failure = await #expect(throws: BackupFailure.self) {
+        try await place.restore(keys: place.keys)
+      }
+      #expect(failure?.code == .damaged)
+    }
+  }
+
   @Test func `what was refused leaves databases empty`() async throws {
     let place = try await BackupPlace.filled()
     await #expect(throws: ServiceStartFailure.self) {

@@ -60,6 +60,9 @@ public struct BackupManifest: Codable, Equatable, Sendable {
     for name in Self.databases(of: engine) where !files.contains(where: { $0.name == name }) {
       throw BackupFailure.damaged("The backup \(backup.path) has no \(name)")
     }
+    guard engine == .sqlite || databaseFiles.allSatisfy({ $0.schema?.isEmpty == false }) else {
+      throw BackupFailure.damaged("\(file.path) does not say where all tables were")
+    }
   }
 
   init(made: Date, engine: SQLEngine, files: [File]) {
