@@ -54,25 +54,25 @@ final class Readiness: Sendable {
 
   private func run(_ checks: [Check], isStopping: Bool) async -> ReadinessReport {
     defer { state.withLock { $0.current = nil } }
-    var results = [
-      ReadinessReport.Check(
-        "running", problem: isStopping ? "The service is about to end." : nil)
-    ]
-    await withTaskGroup(of: (Int, String?).self) { group in
-      for (index, check) in checks.enumerated() {
-        group.addTask {
-          do {
-            return (index, try await within(self.patience) { await check.problem() })
-          } catch {
-            return (index, "It does not answer.")
-          }
-        }
+    let running = ReadinessReport.Check(
+      "running", problem: isStopping ? "The service is about to end." : nil)
+    let found = await withTaskGroup(of: ReadinessReport.Check.self) { group in
+      for check in checks {
+        group.addTask { await check.answer(within: self.patience) }
       }
-      var problems = [String?](repeating: nil, count: checks.count)
-      for await (index, problem) in group { problems[index] = problem }
-      results += zip(checks, problems).map { ReadinessReport.Check($0.name, problem: $1) }
+      return await group.reduce(into: [:]) { $0[$1.name] = $1 }
     }
-    return ReadinessReport(results)
+    return ReadinessReport([running] + checks.compactMap { found[$0.name] })
+  }
+}
+
+extension Readiness.Check {
+  fileprivate func answer(within patience: Duration) async -> ReadinessReport.Check {
+    do {
+      return ReadinessReport.Check(name, problem: try await within(patience, problem))
+    } catch {
+      return ReadinessReport.Check(name, problem: "It does not answer.")
+    }
   }
 }
 
