@@ -85,17 +85,22 @@ extension SealedDump {
     -> OpenedChunks
   {
     var opened = OpenedChunks()
+    opened.blocks.reserveCapacity(bytes.count)
     let chunks = chunks.prefix(count ?? chunks.count)
     guard !chunks.isEmpty else { throw .incomplete }
     for (index, range) in chunks.enumerated() {
       // What stands at the end need not be the end.
       let ends: [Bool?] = index == chunks.count - 1 ? [false, true, nil] : [nil]
-      let found = ends.lazy.compactMap { end in
-        open(chunk: index, range, end: end, key).map { (blocks: $0, end: end) }
-      }.first
-      guard let found else { throw .chunkNotAuthentic(index) }
-      opened.blocks += found.blocks
-      opened.end = found.end
+      var isOpen = false
+      for end in ends {
+        guard let blocks = open(chunk: index, range, end: end, key) else { continue }
+        // As bytes: element by element, `Data` takes longer than the cipher.
+        blocks.withUnsafeBytes { opened.blocks.append(contentsOf: $0) }
+        opened.end = end
+        isOpen = true
+        break
+      }
+      guard isOpen else { throw .chunkNotAuthentic(index) }
     }
     return opened
   }
@@ -108,12 +113,12 @@ extension SealedDump {
     guard range.count >= SealedLayout.tag,
       end != nil || range.count == SealedLayout.size(ofChunk: index)
     else { return nil }
-    let tag = range.upperBound - SealedLayout.tag
-    let nonce = SealingContext.nonce(chunk: index, isLast: end != nil, isTruncated: end ?? false)
-    guard let nonce = try? ChaChaPoly.Nonce(data: nonce),
-      let box = try? ChaChaPoly.SealedBox(
-        nonce: nonce, ciphertext: bytes[range.lowerBound..<tag], tag: bytes[tag..<range.upperBound])
-    else { return nil }
+    // Nonce, ciphertext and tag in one piece is what a box keeps.
+    var combined = SealingContext.nonce(
+      chunk: index, isLast: end != nil, isTruncated: end ?? false)
+    combined.reserveCapacity(combined.count + range.count)
+    combined += bytes[range]
+    guard let box = try? ChaChaPoly.SealedBox(combined: combined) else { return nil }
     let header = index == 0 ? bytes[..<DumpHeader.size] : []
     return try? ChaChaPoly.open(box, using: key, authenticating: header)
   }

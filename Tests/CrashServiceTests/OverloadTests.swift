@@ -84,6 +84,52 @@ import Testing
     #expect(batches.withLock { $0.map(\.count) } == [1, 2, 1])
   }
 
+  @Test func `a transaction waits for what is on its way`() async throws {
+    let batches = Mutex<[Int]>([])
+    let commit = GroupCommit<Int, Int>(
+      GroupCommitLimits(), sleep: { _ in try await Task.sleep(for: .seconds(600)) }
+    ) { items in
+      batches.withLock { $0.append(items.count) }
+      return items
+    }
+    let doors = (0..<3).map { _ in AsyncStream.makeStream(of: Void.self) }
+    let tasks = doors.enumerated().map { number, door in
+      Task {
+        try await commit.expecting {
+          for await _ in door.stream { break }
+          return try await commit.submit(number)
+        }
+      }
+    }
+    while commit.expected < 3 { await Task.yield() }
+    doors[0].continuation.yield()
+    while commit.waiting < 1 { await Task.yield() }
+    for _ in 0..<100 { await Task.yield() }
+    #expect(batches.withLock { $0 } == [])
+    doors[1].continuation.yield()
+    #expect(try await tasks[0].value == 0)
+    #expect(try await tasks[1].value == 1)
+    doors[2].continuation.yield()
+    #expect(try await tasks[2].value == 2)
+    #expect(batches.withLock { $0 } == [2, 1])
+  }
+
+  @Test func `a transaction does not wait for long`() async throws {
+    let commit = GroupCommit<Int, Int>(GroupCommitLimits(), sleep: { _ in }) { $0 }
+    let door = AsyncStream.makeStream(of: Void.self)
+    let slow = (0..<2).map { number in
+      Task {
+        try await commit.expecting {
+          for await _ in door.stream { break }
+          return try await commit.submit(number)
+        }
+      }
+    }
+    #expect(try await commit.expecting { try await commit.submit(2) } == 2)
+    door.continuation.finish()
+    for (number, task) in slow.enumerated() { #expect(try await task.value == number) }
+  }
+
   @Test func `one that cannot be written does not take the others with it`() async throws {
     struct Refused: Error {}
     let mayGo = AsyncStream.makeStream(of: Void.self)

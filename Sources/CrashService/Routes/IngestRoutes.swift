@@ -33,13 +33,15 @@ struct IngestRoutes: EndpointGroup {
     let key = try context.dumpKey()
     // Refuses before a byte of the body is read; what counts is asked again when the dump is stored.
     let standing = try await service.management.standing(of: device)
-    _ = try standing.consenting()
-    let buffer = try await request.bytes(upTo: DumpPrologue.largestDump)
-    let received = Array(buffer.readableBytesView)
-    let sealed = try whole(received, key: key)
-    let digest = Data(SHA256.hash(data: received))
-    let outcome = try await settle(sealed, digest: digest, standing)
-    return try respond(outcome, device: device, size: received.count, key: key, context)
+    let region = try standing.consenting().region
+    let (outcome, size) = try await service.dumps[region].expecting {
+      let buffer = try await request.bytes(upTo: DumpPrologue.largestDump)
+      let received = Array(buffer.readableBytesView)
+      let sealed = try whole(received, key: key)
+      let digest = Data(SHA256.hash(data: received))
+      return (try await settle(sealed, digest: digest, standing), received.count)
+    }
+    return try respond(outcome, device: device, size: size, key: key, context)
   }
 
   private func settle(_ dump: WholeDump, digest: Data, _ standing: DeviceStanding) async throws
@@ -128,7 +130,7 @@ struct IngestRoutes: EndpointGroup {
   private func store(
     _ opened: OpenedDump, digest: Data, sealed: SealedDump, device: DeviceID
   ) async throws -> StoreOutcome {
-    let prologue = try opened.bytes.withUnsafeBytes { try DumpPrologue(verifyingDump: $0) }
+    let prologue = try opened.bytes.withUnsafeBytes { try DumpPrologue(decoding: $0) }
     let signature = signature(of: prologue, opened.bytes)
     let receivedAt = service.now()
     let dumps = service.dumps

@@ -113,6 +113,11 @@ final class DumpStore: Sendable {
   /// Dumps that wait to be stored.
   var waiting: Int { ingest.waiting }
 
+  /// Runs `body`, which will store a dump unless something comes between.
+  func expecting<Value>(_ body: () async throws -> Value) async rethrows -> Value {
+    try await ingest.expecting(body)
+  }
+
   /// Stores a dump, once. It is on disk when the call returns.
   /// - Throws: ``GroupCommitFull`` when too many wait; ``SQLFailure``.
   func insert(_ dump: IncomingDump) async throws -> StoreOutcome {
