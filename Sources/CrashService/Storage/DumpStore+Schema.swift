@@ -86,8 +86,7 @@ extension DumpStore {
         number \(engine.integer) NOT NULL,
         PRIMARY KEY (groupId, fingerprint, day)
       ) \(engine.strictKeyed);
-      CREATE INDEX dumpKindsByCatalog ON dumpKinds (catalogId, fingerprint);
-      CREATE INDEX dumpKindsByDay ON dumpKinds (day)
+      CREATE INDEX dumpKindsByCatalog ON dumpKinds (catalogId, fingerprint)
       """)
   }
 

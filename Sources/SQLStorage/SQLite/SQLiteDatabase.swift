@@ -8,14 +8,15 @@ import GRDB
 public final class SQLiteDatabase: SQLDatabase {
   /// What a file is tuned to.
   public struct Options: Sendable {
-    /// Bytes of a page, for a file that is made: larger ones suit larger values.
-    public var pageSize: Int
     /// Whether what is deleted is overwritten with zeros.
     public var erasesDeleted: Bool
+    /// Pages of 4 KiB in the log from which on a commit moves them to the file. Pages that many commits
+    /// change, as those of indices are, are then moved once for all of them.
+    public var logPages: Int
 
-    public init(pageSize: Int = 4096, erasesDeleted: Bool = true) {
-      self.pageSize = pageSize
+    public init(erasesDeleted: Bool = true, logPages: Int = 1000) {
       self.erasesDeleted = erasesDeleted
+      self.logPages = logPages
     }
   }
 
@@ -33,7 +34,7 @@ public final class SQLiteDatabase: SQLDatabase {
       configuration.prepareDatabase {
         try $0.execute(
           sql: """
-            PRAGMA page_size = \(options.pageSize);
+            PRAGMA wal_autocheckpoint = \(options.logPages);
             PRAGMA temp_store = MEMORY;
             PRAGMA secure_delete = \(options.erasesDeleted ? "ON" : "OFF");
             """)
