@@ -1,51 +1,15 @@
-// How things stand with devices that were asked for lately.
+// With which devices things may stand otherwise after a change, and what is remembered of the others.
 
 import ServiceAPI
-import Synchronization
 
-/// Standings by device, a bounded number of them. The least used go first, in halves: what is asked for
-/// moves to the young half, and when that is full the old one is dropped for it.
-final class StandingCache: Sendable {
-  private struct Halves {
-    var young: [DeviceID: DeviceStanding] = [:]
-    var old: [DeviceID: DeviceStanding] = [:]
-  }
+extension BoundedCache where Name == DeviceID, Value == DeviceStanding {
+  func keep(_ standing: DeviceStanding) { keep(standing, as: standing.device) }
 
-  private let half: Int
-  private let halves = Mutex(Halves())
-
-  init(most: Int = 50_000) { half = max(1, most / 2) }
-
-  subscript(device: DeviceID) -> DeviceStanding? {
-    halves.withLock { halves in
-      if let found = halves.young[device] { return found }
-      guard let found = halves.old[device] else { return nil }
-      keep(found, &halves)
-      return found
+  func forget(_ change: ConsentChange) {
+    switch change {
+    case .all: removeAll()
+    case .devices(let devices): for device in devices { remove(device) }
     }
-  }
-
-  func keep(_ standing: DeviceStanding) { halves.withLock { keep(standing, &$0) } }
-
-  func forget(_ devices: ConsentChange) {
-    halves.withLock { halves in
-      switch devices {
-      case .all: halves = Halves()
-      case .devices(let devices):
-        for device in devices {
-          halves.young[device] = nil
-          halves.old[device] = nil
-        }
-      }
-    }
-  }
-
-  private func keep(_ standing: DeviceStanding, _ halves: inout Halves) {
-    if halves.young.count >= half {
-      halves.old = halves.young
-      halves.young = [:]
-    }
-    halves.young[standing.device] = standing
   }
 }
 

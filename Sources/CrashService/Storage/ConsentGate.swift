@@ -15,7 +15,7 @@ final class ConsentGate: Sendable {
   private static let beatInterval = Duration.seconds(1)
 
   private let local = PlacementGate()
-  private let cache = StandingCache()
+  private let cache = BoundedCache<DeviceID, DeviceStanding>(most: 50_000)
   private let fence: PostgresFence?
   private let place: Mutex<Place>
 
