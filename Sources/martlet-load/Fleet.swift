@@ -35,7 +35,10 @@ struct Fleet: Sendable {
       service.request("PUT", Self.product.path, Array("{}".utf8)),
       service.request(
         "PUT", Self.group.path,
-        Array(#"{"properties":{"allowCrashDumpsCollection":"Enabled"}}"#.utf8)),
+        // One region, and so one database, as the raw limit has.
+        Array(
+          #"{"properties":{"allowCrashDumpsCollection":"Enabled","regionalDataBoundary":"EU"}}"#
+            .utf8)),
     ])
     for _ in 0..<count {
       let key = Curve25519.KeyAgreement.PrivateKey()
@@ -120,17 +123,17 @@ struct Fleet: Sendable {
       ]))
   }
 
-  /// Requests that upload dumps, each of another key and fingerprint, in turns of the devices.
+  /// Requests that upload dumps, each of another key, in turns of the devices.
   /// - Parameters:
   ///   - size: bytes of memory in each.
   ///   - first: the first boot count.
-  ///   - fingerprint: by the number of the dump.
+  ///   - fingerprint: by the number of the dump. Unless told otherwise a new one every ten dumps: as many as
+  ///     the service takes of a kind from a group by itself.
   func uploads(
-    _ count: Int, size: Int, first: UInt32 = 1,
-    fingerprint: @Sendable (Int) -> Fingerprint = { _ in
-      Fingerprint(rawValue: .random(in: .min ... .max))
-    }
+    _ count: Int, size: Int, first: UInt32 = 1, fingerprint: (@Sendable (Int) -> Fingerprint)? = nil
   ) throws -> [[UInt8]] {
+    let kinds = (0...count / 10).map { _ in Fingerprint(rawValue: .random(in: .min ... .max)) }
+    let fingerprint = fingerprint ?? { kinds[$0 / 10] }
     // On all cores: nobody else has anything to do meanwhile.
     let sealed = Mutex([Int: [UInt8]]())
     DispatchQueue.concurrentPerform(iterations: count) { number in
