@@ -78,6 +78,12 @@ public protocol SQLDatabase: Sendable {
   /// The rows that one statement answers, by the shortest way.
   func rows(_ statement: SQLText) async throws -> [SQLRow]
 
+  /// Runs `body`, which only reads and is soon done, by the shortest way: each of its statements sees the
+  /// state of its own moment on SQLite, and all the same one on PostgreSQL.
+  func look<Value: Sendable>(
+    _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+  ) async throws -> Value
+
   /// Runs `body` in one transaction. It is on disk when the call returns; when `body` or the commit
   /// throws, nothing of it is.
   ///

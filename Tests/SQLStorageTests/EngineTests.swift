@@ -306,4 +306,31 @@ import Testing
       }
     }
   }
+
+  @Test(arguments: TestEngine.allCases)
+  func `reads of all kinds at once come to an end`(engine: TestEngine) async throws {
+    try await engine.withDatabase { database, _ in
+      try await database.write { try $0.script("CREATE TABLE numbers (number BIGINT NOT NULL)") }
+      let sums = try await withThrowingTaskGroup(of: Int.self) { group in
+        for number in 0..<200 {
+          group.addTask {
+            try await database.write { try $0.run("INSERT INTO numbers VALUES (\(number))") }
+            let read: Int? = try await database.read {
+              try $0.value("SELECT count(*) AS value FROM numbers")
+            }
+            let looked: Int? = try await database.look {
+              try $0.value("SELECT count(*) AS value FROM numbers")
+            }
+            let rows = try await database.rows("SELECT count(*) AS value FROM numbers")
+            let counted: Int = try #require(rows.first)["value"]
+            // Each sees at least what those before it saw.
+            return read ?? 0 <= looked ?? 0 && looked ?? 0 <= counted ? 1 : 0
+          }
+        }
+        return try await group.reduce(0, +)
+      }
+      #expect(sums == 200)
+    }
+  }
+
 }

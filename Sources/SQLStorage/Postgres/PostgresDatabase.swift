@@ -34,6 +34,12 @@ public final class PostgresDatabase: SQLDatabase {
     try await transact(["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"], body)
   }
 
+  public func look<Value: Sendable>(
+    _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+  ) async throws -> Value {
+    try await read(body)
+  }
+
   public func rows(_ statement: SQLText) async throws -> [SQLRow] {
     // A statement alone sees one state without a transaction.
     try await attempt { connection in try connection.rows(statement) }

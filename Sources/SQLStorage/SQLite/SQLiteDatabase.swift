@@ -2,6 +2,7 @@
 
 import Foundation
 import GRDB
+import Synchronization
 
 /// One SQLite file in WAL mode with `synchronous=FULL`: a commit is on disk when the call that made it
 /// returns. One write at a time, reads beside it.
@@ -22,11 +23,13 @@ public final class SQLiteDatabase: SQLDatabase {
 
   public let engine = SQLEngine.sqlite
   private let pool: DatabasePool
+  private let lookups: LookupConnections
 
   /// Opens or makes the file. Temporary data stays in memory, so that nothing of the database is
   /// written anywhere else.
   /// - Throws: ``SQLFailure``.
   public init(at url: URL, options: Options = Options()) throws(SQLFailure) {
+    lookups = LookupConnections(url)
     pool = try translated {
       var configuration = Configuration()
       configuration.busyMode = .timeout(10)
@@ -61,11 +64,15 @@ public final class SQLiteDatabase: SQLDatabase {
   }
 
   /// On the calling thread: a look into an index takes less than waking another.
-  public func rows(_ statement: SQLText) async throws -> [SQLRow] { try rowsHere(statement) }
-
-  private func rowsHere(_ statement: SQLText) throws(SQLFailure) -> [SQLRow] {
+  public func rows(_ statement: SQLText) async throws -> [SQLRow] {
     // One statement sees one state without a transaction.
-    try translated { try pool.unsafeRead { try SQLiteConnection(db: $0).rows(statement) } }
+    try lookups.run { try $0.rows(statement) }
+  }
+
+  public func look<Value: Sendable>(
+    _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+  ) async throws -> Value {
+    try lookups.run(body)
   }
 
   public func write<Value: Sendable>(
@@ -97,7 +104,68 @@ public final class SQLiteDatabase: SQLDatabase {
     }
   }
 
-  public func close() async throws { try translated { try pool.close() } }
+  public func close() async throws {
+    try translated {
+      try lookups.close()
+      try pool.close()
+    }
+  }
+}
+
+/// Connections for a few statements on the calling thread, as many as there are threads that call: so
+/// nobody waits for one. The pool's readers are not for that: who waits for one of those holds a thread
+/// that another reader may need to finish.
+private final class LookupConnections: Sendable {
+  private struct State {
+    var idle: [DatabaseQueue] = []
+    var isClosed = false
+  }
+
+  private let url: URL
+  private let state = Mutex(State())
+
+  init(_ url: URL) { self.url = url }
+
+  func run<Value>(_ body: (any SQLConnection) throws -> Value) throws -> Value {
+    do {
+      let queue = try take()
+      defer { giveBack(queue) }
+      return try queue.unsafeRead { try body(SQLiteConnection(db: $0)) }
+    } catch let error as DatabaseError {
+      throw SQLFailure(error)
+    }
+  }
+
+  func close() throws {
+    let idle = state.withLock { state in
+      defer { state.idle = [] }
+      state.isClosed = true
+      return state.idle
+    }
+    for queue in idle { try queue.close() }
+  }
+
+  private func take() throws -> DatabaseQueue {
+    let idle = try state.withLock { state in
+      guard !state.isClosed else { throw DatabaseError(resultCode: .SQLITE_MISUSE) }
+      return state.idle.popLast()
+    }
+    if let idle { return idle }
+    var configuration = Configuration()
+    configuration.busyMode = .timeout(10)
+    configuration.prepareDatabase {
+      try $0.execute(sql: "PRAGMA temp_store = MEMORY; PRAGMA query_only = ON")
+    }
+    return try DatabaseQueue(path: url.path, configuration: configuration)
+  }
+
+  private func giveBack(_ queue: DatabaseQueue) {
+    let isClosed = state.withLock { state in
+      if !state.isClosed { state.idle.append(queue) }
+      return state.isClosed
+    }
+    if isClosed { try? queue.close() }
+  }
 }
 
 /// A connection of GRDB as stores see it. Statements are prepared once.
