@@ -59,15 +59,16 @@ final class OfferDesk: Sendable {
     let fleet = limits.dumpsPerFleet > 0
     var elsewhere = [HeldDumps](repeating: HeldDumps(), count: offers.count)
     for store in others {
-      let held = try await store.held(of: offers, fleet: fleet)
+      let held = try await store.held(of: offers, limits: limits)
       elsewhere = zip(elsewhere, held).map(+)
     }
     let verdicts = try await home.database.write(lock: "offers") { [elsewhere] db in
       var promises = Promises(db: db, now: now, settled: settled)
       // What is promised is read before what is held: a dump that is stored in between counts as both.
       for offer in offers { _ = try promises.open(beside: offer, fleet: fleet) }
-      let held = zip(try DumpStore.held(db, of: offers, fleet: fleet), elsewhere).map(+)
+      let held = zip(try DumpStore.held(db, of: offers, limits: limits), elsewhere).map(+)
       var statements: [SQLText] = []
+      var skipped: [OfferedDump] = []
       let verdicts = try zip(offers, held).map { offer, held in
         let verdict =
           held.isStored
@@ -76,11 +77,12 @@ final class OfferDesk: Sendable {
             held: held.numbers, promised: try promises.open(beside: offer, fleet: fleet))
         switch verdict {
         case .send: statements.append(promises.give(offer, until: now + Promises.length))
-        case .skip: statements.append(skip(offer, now: now))
+        case .skip: skipped.append(offer)
         default: break
         }
         return verdict
       }
+      if !skipped.isEmpty { statements.append(skip(skipped, now: now)) }
       _ = try db.runAll(statements)
       return verdicts
     }
@@ -90,12 +92,19 @@ final class OfferDesk: Sendable {
       return Array(rest.prefix(request.offers.count))
     }
   }
-  private static func skip(_ offer: OfferedDump, now: Int64) -> SQLText {
-    """
-    INSERT INTO skippedDumps (deviceId, bootCount, sequence, fingerprint, groupId, skippedAt)
-    VALUES (\(offer.placement.device.text), \(offer.key.bootCount), \(offer.key.sequence),
-      \(offer.fingerprint), \(offer.placement.groupID), \(now)) ON CONFLICT DO NOTHING
-    """
+
+  private static func skip(_ offers: [OfferedDump], now: Int64) -> SQLText {
+    let rows = offers.map { offer in
+      SQLText(
+        """
+        (\(offer.placement.device.text), \(offer.key.bootCount), \(offer.key.sequence),
+          \(offer.fingerprint), \(offer.placement.groupID), \(now))
+        """)
+    }
+    return """
+      INSERT INTO skippedDumps (deviceId, bootCount, sequence, fingerprint, groupId, skippedAt)
+      VALUES \(rows.joined(separator: ", ")) ON CONFLICT DO NOTHING
+      """
   }
 }
 

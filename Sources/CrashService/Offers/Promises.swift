@@ -11,6 +11,17 @@ struct Promises {
   struct Name: Hashable, Sendable {
     var device: String
     var key: DumpKey
+
+    init(device: String, key: DumpKey) {
+      self.device = device
+      self.key = key
+    }
+
+    /// - Parameter row: with deviceId, bootCount and sequence.
+    init(_ row: SQLRow) throws {
+      device = try row["deviceId"]
+      key = DumpKey(bootCount: try row["bootCount"], sequence: try row["sequence"])
+    }
   }
 
   /// How long a promise holds, milliseconds: longer than a bridge takes for a dump.
@@ -70,12 +81,7 @@ struct Promises {
       AND NOT EXISTS (SELECT 1 FROM dumpKeys WHERE dumpKeys.deviceId = promises.deviceId
         AND dumpKeys.bootCount = promises.bootCount AND dumpKeys.sequence = promises.sequence)
       """)
-    let names = try rows.map {
-      Name(
-        device: try $0["deviceId"],
-        key: DumpKey(bootCount: try $0["bootCount"], sequence: try $0["sequence"]))
-    }
-    let live = Set(names).subtracting(settled)
+    let live = Set(try rows.map(Name.init)).subtracting(settled)
     self[keyPath: known][kind] = live
     return live
   }

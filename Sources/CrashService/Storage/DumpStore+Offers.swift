@@ -68,33 +68,63 @@ extension DumpStore {
   }
 
   /// What the store holds of the dumps that are offered, and of their kinds.
-  func held(of offers: [OfferedDump], fleet: Bool) async throws -> [HeldDumps] {
+  func held(of offers: [OfferedDump], limits: ServiceLimits) async throws -> [HeldDumps] {
     guard !offers.isEmpty else { return [] }
-    return try await database.read { try Self.held($0, of: offers, fleet: fleet) }
+    return try await database.look { try Self.held($0, of: offers, limits: limits) }
   }
 
-  /// - Parameter fleet: whether to count the kinds of whole catalogs.
-  static func held(_ db: any SQLConnection, of offers: [OfferedDump], fleet: Bool) throws
+  /// - Parameter limits: what they do not ask for is not counted.
+  static func held(_ db: any SQLConnection, of offers: [OfferedDump], limits: ServiceLimits) throws
     -> [HeldDumps]
   {
+    let stored = try stored(db, of: offers)
+    let fleet = limits.dumpsPerFleet > 0
     var groups: [DumpKindName: Int] = [:]
     var fleets: [DumpKindName: Int] = [:]
     return try offers.map { offer in
-      if try find(db, offer.key, device: offer.placement.device.text) != nil {
-        return HeldDumps(isStored: true)
-      }
+      if stored.contains(offer.name) { return HeldDumps(isStored: true) }
       let group = DumpKindName(owner: offer.placement.groupID, fingerprint: offer.fingerprint)
       let catalog = DumpKindName(owner: offer.placement.catalogID, fingerprint: offer.fingerprint)
       if groups[group] == nil { groups[group] = try number(db, "groupId", group) }
       if fleet, fleets[catalog] == nil { fleets[catalog] = try number(db, "catalogId", catalog) }
       let ofGroup = groups[group] ?? 0
+      // A device has none of what its group has none of, and when the group has enough it is not asked.
+      let isDeviceAsked =
+        limits.dumpsPerDevice > 0 && ofGroup > 0
+        && (limits.dumpsPerGroup == 0 || ofGroup < limits.dumpsPerGroup)
       return HeldDumps(
         numbers: DumpNumbers(
-          // A device has none of what its group has none of.
-          device: ofGroup == 0 ? 0 : try number(db, ofDevice: offer), group: ofGroup,
+          device: isDeviceAsked ? try number(db, ofDevice: offer) : 0, group: ofGroup,
           fleet: fleets[catalog] ?? 0))
     }
   }
+
+  /// Which of the offered dumps are stored; one statement for many of them.
+  private static func stored(_ db: any SQLConnection, of offers: [OfferedDump]) throws
+    -> Set<Promises.Name>
+  {
+    var stored: Set<Promises.Name> = []
+    for start in stride(from: 0, to: offers.count, by: mostInStatement) {
+      let asked = offers[start..<min(start + mostInStatement, offers.count)].map { offer in
+        SQLText(
+          """
+          (CAST(\(offer.placement.device.text) AS TEXT),
+            CAST(\(offer.key.bootCount) AS \(db.engine.integer)),
+            CAST(\(offer.key.sequence) AS \(db.engine.integer)))
+          """)
+      }
+      let rows = try db.rows(
+        """
+        SELECT deviceId, bootCount, sequence FROM dumpKeys
+        WHERE (deviceId, bootCount, sequence) IN (VALUES \(asked.joined(separator: ", ")))
+        """)
+      for row in rows { stored.insert(try Promises.Name(row)) }
+    }
+    return stored
+  }
+
+  /// Offers that one statement asks for.
+  private static let mostInStatement = 64
 
   private static func number(_ db: any SQLConnection, ofDevice offer: OfferedDump) throws -> Int {
     try db.value(
