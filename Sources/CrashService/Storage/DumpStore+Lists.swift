@@ -114,7 +114,9 @@ extension DumpStore {
       guard let ids else { continue }
       let column = SQLText(raw: column)
       if split == nil {
-        split = ids.sorted().map { "\(column) = \($0)" }
+        // With a device its own dumps are looked at, and not all of a group's.
+        let kept: SQLText = filter.device == nil ? column : "\(column) || ''"
+        split = ids.sorted().map { "\(kept) = \($0)" }
       } else {
         common.append("\(column) IN \(ids.sorted().sqlList)")
       }

@@ -117,10 +117,11 @@ extension DumpStore {
 
   /// Takes dumps off the counts of their kinds.
   private static func takeOff(_ db: any SQLConnection, _ over: SQLText) throws {
+    // Groups as values, so that SQLite looks at what is over and not along the index of groups.
     let kinds = try db.rows(
       """
-      SELECT groupId, fingerprint, day, count(*) AS number FROM dumps WHERE \(over)
-      GROUP BY groupId, fingerprint, day ORDER BY groupId, fingerprint, day
+      SELECT groupId || '' AS groupId, fingerprint, day, count(*) AS number FROM dumps WHERE \(over)
+      GROUP BY groupId || '', fingerprint, day ORDER BY 1, 2, 3
       """)
     _ = try db.runAll(
       kinds.map { kind -> SQLText in
