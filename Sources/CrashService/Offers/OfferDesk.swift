@@ -65,16 +65,16 @@ final class OfferDesk: Sendable {
     let verdicts = try await home.database.write(lock: "offers") { [elsewhere] db in
       var promises = Promises(db: db, now: now, settled: settled)
       // What is promised is read before what is held: a dump that is stored in between counts as both.
-      for offer in offers { _ = try promises.open(beside: offer, fleet: fleet) }
+      try promises.read(offers, fleet: fleet)
       let held = zip(try DumpStore.held(db, of: offers, limits: limits), elsewhere).map(+)
       var statements: [SQLText] = []
       var skipped: [OfferedDump] = []
-      let verdicts = try zip(offers, held).map { offer, held in
+      let verdicts = zip(offers, held).map { offer, held in
         let verdict =
           held.isStored
           ? .stored
           : limits.verdict(
-            held: held.numbers, promised: try promises.open(beside: offer, fleet: fleet))
+            held: held.numbers, promised: promises.open(beside: offer))
         switch verdict {
         case .send: statements.append(promises.give(offer, until: now + Promises.length))
         case .skip: skipped.append(offer)

@@ -17,9 +17,10 @@ struct Promises {
       self.key = key
     }
 
-    /// - Parameter row: with deviceId, bootCount and sequence.
-    init(_ row: SQLRow) throws {
-      device = try row["deviceId"]
+    /// - Parameter row: with deviceId, bootCount and sequence, or NULL for them.
+    init?(_ row: SQLRow) throws {
+      guard let device: String = try row["deviceId"] else { return nil }
+      self.device = device
       key = DumpKey(bootCount: try row["bootCount"], sequence: try row["sequence"])
     }
   }
@@ -44,22 +45,28 @@ struct Promises {
     self.settled = settled
   }
 
-  /// How many other dumps of the kind are promised.
-  mutating func open(beside offer: OfferedDump, fleet: Bool) throws -> DumpNumbers {
-    let group = try promised(offer.kindOfGroup, \.groups, "groupId")
+  /// Reads the promises of all kinds that are offered.
+  /// - Parameter fleet: those of whole catalogs as well.
+  mutating func read(_ offers: [OfferedDump], fleet: Bool) throws {
+    groups = try live(.group, Set(offers.map(\.kindOfGroup)))
+    if fleet { fleets = try live(.fleet, Set(offers.map(\.kindOfFleet))) }
+  }
+
+  /// How many other dumps of the kind are promised, of kinds that were read.
+  func open(beside offer: OfferedDump) -> DumpNumbers {
+    let group = groups[offer.kindOfGroup] ?? []
     let own = offer.name
     return DumpNumbers(
       device: group.count { $0.device == own.device && $0 != own },
       group: group.count { $0 != own },
-      fleet: fleet
-        ? try promised(offer.kindOfFleet, \.fleets, "catalogId").count { $0 != own } : 0)
+      fleet: (fleets[offer.kindOfFleet] ?? []).count { $0 != own })
   }
 
   /// Promises a dump to its device.
   /// - Returns: what writes that down.
   mutating func give(_ offer: OfferedDump, until end: Int64) -> SQLText {
-    groups[offer.kindOfGroup]?.insert(offer.name)
-    fleets[offer.kindOfFleet]?.insert(offer.name)
+    groups[offer.kindOfGroup, default: []].insert(offer.name)
+    fleets[offer.kindOfFleet, default: []].insert(offer.name)
     return """
       INSERT INTO promises (groupId, fingerprint, deviceId, bootCount, sequence, catalogId, ends)
       VALUES (\(offer.placement.groupID), \(offer.fingerprint), \(offer.placement.device.text),
@@ -69,20 +76,23 @@ struct Promises {
       """
   }
 
-  private mutating func promised(
-    _ kind: DumpKindName, _ known: WritableKeyPath<Promises, [DumpKindName: Set<Name>]>,
-    _ column: SQLText
-  ) throws -> Set<Name> {
-    if let found = self[keyPath: known][kind] { return found }
-    let rows = try db.rows(
+  private func live(_ owner: DumpKindName.Owner, _ kinds: Set<DumpKindName>) throws
+    -> [DumpKindName: Set<Name>]
+  {
+    let rows = try db.rows(asking: kinds.sqlRows) { asked in
       """
-      SELECT deviceId, bootCount, sequence FROM promises
-      WHERE \(column) = \(kind.owner) AND fingerprint = \(kind.fingerprint) AND ends > \(now)
+      WITH asked (owner, kind) AS (VALUES \(asked))
+      SELECT owner, kind, deviceId, bootCount, sequence FROM asked
+      LEFT JOIN promises ON \(owner.column) = owner AND fingerprint = kind AND ends > \(now)
       AND NOT EXISTS (SELECT 1 FROM dumpKeys WHERE dumpKeys.deviceId = promises.deviceId
         AND dumpKeys.bootCount = promises.bootCount AND dumpKeys.sequence = promises.sequence)
-      """)
-    let live = Set(try rows.map(Name.init)).subtracting(settled)
-    self[keyPath: known][kind] = live
+      """
+    }
+    var live: [DumpKindName: Set<Name>] = [:]
+    for row in rows {
+      guard let name = try Name(row), !settled.contains(name) else { continue }
+      live[try DumpKindName(row), default: []].insert(name)
+    }
     return live
   }
 }

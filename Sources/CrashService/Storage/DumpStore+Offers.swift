@@ -78,16 +78,13 @@ extension DumpStore {
     -> [HeldDumps]
   {
     let stored = try stored(db, of: offers)
-    let fleet = limits.dumpsPerFleet > 0
-    var groups: [DumpKindName: Int] = [:]
-    var fleets: [DumpKindName: Int] = [:]
+    let new = offers.filter { !stored.contains($0.name) }
+    let groups = try numbers(db, .group, Set(new.map(\.kindOfGroup)))
+    let fleets =
+      limits.dumpsPerFleet > 0 ? try numbers(db, .fleet, Set(new.map(\.kindOfFleet))) : [:]
     return try offers.map { offer in
       if stored.contains(offer.name) { return HeldDumps(isStored: true) }
-      let group = DumpKindName(owner: offer.placement.groupID, fingerprint: offer.fingerprint)
-      let catalog = DumpKindName(owner: offer.placement.catalogID, fingerprint: offer.fingerprint)
-      if groups[group] == nil { groups[group] = try number(db, "groupId", group) }
-      if fleet, fleets[catalog] == nil { fleets[catalog] = try number(db, "catalogId", catalog) }
-      let ofGroup = groups[group] ?? 0
+      let ofGroup = groups[offer.kindOfGroup] ?? 0
       // A device has none of what its group has none of, and when the group has enough it is not asked.
       let isDeviceAsked =
         limits.dumpsPerDevice > 0 && ofGroup > 0
@@ -95,36 +92,31 @@ extension DumpStore {
       return HeldDumps(
         numbers: DumpNumbers(
           device: isDeviceAsked ? try number(db, ofDevice: offer) : 0, group: ofGroup,
-          fleet: fleets[catalog] ?? 0))
+          fleet: fleets[offer.kindOfFleet] ?? 0))
     }
   }
 
-  /// Which of the offered dumps are stored; one statement for many of them.
+  /// Which of the offered dumps are stored.
   private static func stored(_ db: any SQLConnection, of offers: [OfferedDump]) throws
     -> Set<Promises.Name>
   {
-    var stored: Set<Promises.Name> = []
-    for start in stride(from: 0, to: offers.count, by: mostInStatement) {
-      let asked = offers[start..<min(start + mostInStatement, offers.count)].map { offer in
-        SQLText(
-          """
-          (CAST(\(offer.placement.device.text) AS TEXT),
-            CAST(\(offer.key.bootCount) AS \(db.engine.integer)),
-            CAST(\(offer.key.sequence) AS \(db.engine.integer)))
-          """)
-      }
-      let rows = try db.rows(
+    let asked = offers.map { offer in
+      SQLText(
         """
-        SELECT deviceId, bootCount, sequence FROM dumpKeys
-        WHERE (deviceId, bootCount, sequence) IN (VALUES \(asked.joined(separator: ", ")))
+        (CAST(\(offer.placement.device.text) AS TEXT),
+          CAST(\(offer.key.bootCount) AS \(db.engine.integer)),
+          CAST(\(offer.key.sequence) AS \(db.engine.integer)))
         """)
-      for row in rows { stored.insert(try Promises.Name(row)) }
     }
-    return stored
+    let rows = try db.rows(asking: asked) { asked in
+      """
+      WITH asked (device, boot, number) AS (VALUES \(asked))
+      SELECT deviceId, bootCount, sequence FROM asked
+      LEFT JOIN dumpKeys ON deviceId = device AND bootCount = boot AND sequence = number
+      """
+    }
+    return Set(try rows.compactMap(Promises.Name.init))
   }
-
-  /// Offers that one statement asks for.
-  private static let mostInStatement = 64
 
   private static func number(_ db: any SQLConnection, ofDevice offer: OfferedDump) throws -> Int {
     try db.value(
@@ -134,14 +126,20 @@ extension DumpStore {
       """) ?? 0
   }
 
-  private static func number(_ db: any SQLConnection, _ owner: SQLText, _ name: DumpKindName) throws
-    -> Int
-  {
-    try db.value(
+  /// How many dumps there are of each kind.
+  private static func numbers(
+    _ db: any SQLConnection, _ owner: DumpKindName.Owner, _ kinds: Set<DumpKindName>
+  ) throws -> [DumpKindName: Int] {
+    let rows = try db.rows(asking: kinds.sqlRows) { asked in
       """
-      SELECT CAST(coalesce(sum(number), 0) AS \(db.engine.integer)) AS value FROM dumpKinds
-      WHERE \(owner) = \(name.owner) AND fingerprint = \(name.fingerprint)
-      """) ?? 0
+      WITH asked (owner, kind) AS (VALUES \(asked))
+      SELECT owner, kind, CAST(coalesce(sum(number), 0) AS \(db.engine.integer)) AS number
+      FROM asked LEFT JOIN dumpKinds ON \(owner.column) = owner AND fingerprint = kind
+      GROUP BY owner, kind
+      """
+    }
+    return Dictionary(
+      try rows.map { (try DumpKindName($0), try $0["number"] as Int) }, uniquingKeysWith: +)
   }
 
   /// How many dumps of each fingerprint a device group has.
@@ -184,6 +182,47 @@ extension DumpStore {
 
 /// A fingerprint of a group's or a catalog's dumps.
 struct DumpKindName: Hashable {
+  enum Owner {
+    case group, fleet
+
+    var column: SQLText { self == .group ? "groupId" : "catalogId" }
+  }
+
   var owner: String
   var fingerprint: String
+
+  init(owner: String, fingerprint: String) {
+    self.owner = owner
+    self.fingerprint = fingerprint
+  }
+
+  /// - Parameter row: with owner and kind.
+  init(_ row: SQLRow) throws {
+    owner = try row["owner"]
+    fingerprint = try row["kind"]
+  }
+}
+
+extension Set<DumpKindName> {
+  /// For a table (owner, kind) of values.
+  var sqlRows: [SQLText] {
+    map { "(CAST(\($0.owner) AS TEXT), CAST(\($0.fingerprint) AS TEXT))" }
+  }
+}
+
+extension SQLConnection {
+  /// The rows of statements that ask for many things each. SQLite finds no index for a row of values `IN` others: what
+  /// is asked for stands on the left of a LEFT JOIN.
+  /// - Parameters:
+  ///   - asked: rows of values.
+  ///   - statement: is given some of them, separated by commas.
+  func rows(asking asked: [SQLText], _ statement: (SQLText) -> SQLText) throws -> [SQLRow] {
+    let most = 64
+    var rows: [SQLRow] = []
+    for start in stride(from: 0, to: asked.count, by: most) {
+      let some = asked[start..<min(start + most, asked.count)]
+      rows += try self.rows(statement(some.joined(separator: ", ")))
+    }
+    return rows
+  }
 }
