@@ -54,6 +54,21 @@ private let build = "0102030405060708090a0b0c0d0e0f1011121314"
     }
   }
 
+  @Test(arguments: [1, 2, 3, 63, 64, 65, 255, 256])
+  func `as many offers as a request may hold are answered in their order`(count: Int) async throws {
+    try await ServiceBench.run(limits: ServiceLimits(dumpsPerGroup: 1)) { bench in
+      try await bench.setConsent(.enabled)
+      try await fill(bench, 1)
+      let epoch = try await bench.epoch()
+      let offers = (1...UInt32(count)).map { bench.offer(bootCount: $0, epoch: epoch) }
+      let verdicts = try await bench.verdicts(offers)
+      #expect(verdicts == [.stored] + [OfferAnswer.Verdict](repeating: .skip, count: count - 1))
+      let counts = try await bench.service.dumps.skipped(
+        of: try #require(DeviceID(ServiceBench.device)))
+      #expect(counts.values.reduce(0, +) == count - 1)
+    }
+  }
+
   @Test func `all devices of a group count together, those of others do not`() async throws {
     let limits = ServiceLimits(dumpsPerGroup: 2)
     try await ServiceBench.run(limits: limits) { bench in

@@ -82,7 +82,7 @@ final class OfferDesk: Sendable {
         }
         return verdict
       }
-      if !skipped.isEmpty { statements.append(skip(skipped, now: now)) }
+      statements += skip(skipped, now: now)
       _ = try db.runAll(statements)
       return verdicts
     }
@@ -93,7 +93,7 @@ final class OfferDesk: Sendable {
     }
   }
 
-  private static func skip(_ offers: [OfferedDump], now: Int64) -> SQLText {
+  private static func skip(_ offers: [OfferedDump], now: Int64) -> [SQLText] {
     let rows = offers.map { offer in
       SQLText(
         """
@@ -101,10 +101,12 @@ final class OfferDesk: Sendable {
           \(offer.fingerprint), \(offer.placement.groupID), \(now))
         """)
     }
-    return """
-      INSERT INTO skippedDumps (deviceId, bootCount, sequence, fingerprint, groupId, skippedAt)
-      VALUES \(rows.joined(separator: ", ")) ON CONFLICT DO NOTHING
+    return rows.inStatements.map { rows in
       """
+      INSERT INTO skippedDumps (deviceId, bootCount, sequence, fingerprint, groupId, skippedAt)
+      VALUES \(rows) ON CONFLICT DO NOTHING
+      """
+    }
   }
 }
 

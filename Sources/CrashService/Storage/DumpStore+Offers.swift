@@ -217,12 +217,21 @@ extension SQLConnection {
   ///   - asked: rows of values.
   ///   - statement: is given some of them, separated by commas.
   func rows(asking asked: [SQLText], _ statement: (SQLText) -> SQLText) throws -> [SQLRow] {
-    let most = 64
-    var rows: [SQLRow] = []
-    for start in stride(from: 0, to: asked.count, by: most) {
-      let some = asked[start..<min(start + most, asked.count)]
-      rows += try self.rows(statement(some.joined(separator: ", ")))
+    try asked.inStatements.flatMap { try rows(statement($0)) }
+  }
+}
+
+extension [SQLText] {
+  /// Rows of values in groups of 64, 32, 16 and so on, separated by commas: so few texts are to be prepared, and none
+  /// binds more than an engine takes.
+  var inStatements: [SQLText] {
+    var groups: [SQLText] = []
+    var rest = self[...]
+    while !rest.isEmpty {
+      let size = Swift.min(64, 1 << (Int.bitWidth - 1 - rest.count.leadingZeroBitCount))
+      groups.append(rest.prefix(size).joined(separator: ", "))
+      rest = rest.dropFirst(size)
     }
-    return rows
+    return groups
   }
 }
