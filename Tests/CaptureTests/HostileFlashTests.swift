@@ -10,6 +10,15 @@ import Testing
   /// What a slot of one sector may have.
   enum Defect: CaseIterable {
     case eraseFails, eraseLies, eraseWeak, pageFails, pageLies, pageWeak, bitsLow, bitsHigh
+
+    /// Whether it harms only some dumps: a weak place forgets now and then, and a stuck bit does harm
+    /// only where a dump needs it the other way.
+    var harmsByChance: Bool {
+      switch self {
+      case .eraseWeak, .pageWeak, .bitsLow, .bitsHigh: true
+      case .eraseFails, .eraseLies, .pageFails, .pageLies: false
+      }
+    }
   }
 
   private static let slots: UInt32 = 8
@@ -63,7 +72,7 @@ import Testing
     let bench = try usedBench(&generator)
     let bad = Set((0..<Self.slots).shuffled(using: &generator).prefix(5))
     for slot in bad { try damage(bench.board, slot: slot, defect, &generator) }
-    live(bench, beside: bad)
+    live(bench, beside: bad, defect)
     // Weak flash and stuck bits may pass a check by chance, and a stuck bit may do no harm.
     guard [.eraseFails, .eraseLies].contains(defect) else { return }
     let erases = self.erases(bench, of: bad)
@@ -71,20 +80,14 @@ import Testing
     #expect(self.erases(bench, of: bad) == erases, "bad slots are tried again and again")
   }
 
-  /// Captures beside slots that have gone bad: first some may be missed, then none.
-  private func live(_ bench: Bench, beside bad: Set<UInt32>) {
+  /// Captures beside slots that have gone bad: a bad slot may swallow the capture that finds out about
+  /// it, and one more. A defect that harms every dump is found in the first rounds of the ring, one that
+  /// harms by chance whenever chance has it.
+  private func live(_ bench: Bench, beside bad: Set<UInt32>, _ defect: Defect) {
     let first = bench.agent?.bootCount ?? 0
-    var missed = 0
-    for number in 0..<40 as Range<UInt32> where !captures(bench, number, since: first) {
-      missed += 1
-    }
-    // A bad slot may swallow the capture that finds out about it, and one more.
-    #expect(missed <= 2 * bad.count, "\(bad.sorted())")
-    var missedLater = 0
-    for number in 40..<60 as Range<UInt32> where !captures(bench, number, since: first) {
-      missedLater += 1
-    }
-    #expect(missedLater == 0)
+    let missed = (0..<60 as Range<UInt32>).filter { !captures(bench, $0, since: first) }
+    #expect(missed.count <= 2 * bad.count, "\(bad.sorted())")
+    if !defect.harmsByChance { #expect(missed.filter { $0 >= 40 } == []) }
   }
 
   private func erases(_ bench: Bench, of slots: Set<UInt32>) -> Int {
