@@ -93,3 +93,18 @@ extension Sequence where Element: SQLConvertible {
     return values.isEmpty ? "(NULL)" : "(" + values.joined(separator: ", ") + ")"
   }
 }
+
+extension [SQLText] {
+  /// Rows of values in groups of 64, 32, 16 and so on, separated by commas: so few texts are to be prepared, and
+  /// none of rows with up to 500 values binds more than an engine takes.
+  public var inStatements: [SQLText] {
+    var groups: [SQLText] = []
+    var rest = self[...]
+    while !rest.isEmpty {
+      let size = Swift.min(64, 1 << (Int.bitWidth - 1 - rest.count.leadingZeroBitCount))
+      groups.append(rest.prefix(size).joined(separator: ", "))
+      rest = rest.dropFirst(size)
+    }
+    return groups
+  }
+}

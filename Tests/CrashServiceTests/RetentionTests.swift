@@ -99,14 +99,16 @@ private let day: TimeInterval = 86_400
       // Copies of the one, as many as three turns take.
       try await store.database.write { db in
         let row = try #require(try db.row("SELECT * FROM dumps").map(DumpRow.init))
-        for number in UInt32(2)...4500 {
+        let copies = (UInt32(2)...4500).map { number in
           var copy = row
           copy.id = DumpID.make(in: .usEast, at: row.receivedAt)
           copy.bootCount = number
           copy.content = Data([1])
           copy.digest = Data([2])
-          _ = try db.runAll([copy.keyInsert] + copy.inserts + [copy.kindOfDay.adding(1)])
+          return copy
         }
+        for statement in copies.keyInserts { _ = try db.rows(statement) }
+        _ = try db.runAll(copies.inserts)
       }
       #expect(try await store.count(DumpFilter()) == 4500)
       bench.clock.advance(seconds: 29 * day)

@@ -102,29 +102,6 @@ struct DumpRow: Sendable {
       buildID: buildId, day: day)
   }
 
-  /// Takes the dump's key; changes nothing when it is taken.
-  var keyInsert: SQLText {
-    """
-    INSERT INTO dumpKeys (deviceId, bootCount, sequence, dumpId, digest)
-    VALUES (\(deviceId), \(bootCount), \(sequence), \(id), \(digest)) ON CONFLICT DO NOTHING
-    """
-  }
-
-  var inserts: [SQLText] {
-    [
-      """
-      INSERT INTO dumps (day, id, deviceId, bootCount, sequence, catalogId, productId, groupId,
-        catalog, product, deviceGroup, kind, fingerprint, buildId, imageVersion,
-        uptimeMicroseconds, occurrences, consentEpoch, size, isTruncated, receivedAt, signature)
-      VALUES (\(day), \(id), \(deviceId), \(bootCount), \(sequence), \(catalogId), \(productId),
-        \(groupId), \(catalog), \(product), \(deviceGroup), \(kind), \(fingerprint), \(buildId),
-        \(imageVersion), \(uptimeMicroseconds), \(occurrences), \(consentEpoch), \(size),
-        \(isTruncated), \(receivedAt), \(signature))
-      """,
-      "INSERT INTO contents (day, dumpId, content) VALUES (\(day), \(id), \(content))",
-    ]
-  }
-
   /// - Parameter vault: of the dump's retention slot.
   func summary(in region: Region, vault: DumpVault) throws -> DumpSummary {
     DumpSummary(
@@ -136,6 +113,57 @@ struct DumpRow: Sendable {
       buildId: buildId, imageVersion: imageVersion,
       uptimeSeconds: (Double(uptimeMicroseconds) ?? 0) / 1_000_000, occurrences: occurrences,
       size: size, isTruncated: isTruncated, receivedAt: date(milliseconds: receivedAt))
+  }
+}
+
+extension Sequence<DumpRow> {
+  /// Takes the dumps' keys. Those that are taken stay as they are; the others' dump ids are answered.
+  var keyInserts: [SQLText] {
+    map { row in
+      SQLText(
+        "(\(row.deviceId), \(row.bootCount), \(row.sequence), \(row.id), \(row.digest))")
+    }.inStatements.map { rows in
+      """
+      INSERT INTO dumpKeys (deviceId, bootCount, sequence, dumpId, digest)
+      VALUES \(rows) ON CONFLICT DO NOTHING RETURNING dumpId
+      """
+    }
+  }
+
+  /// Stores dumps whose keys are theirs.
+  var inserts: [SQLText] {
+    let dumps = map { row in
+      SQLText(
+        """
+        (\(row.day), \(row.id), \(row.deviceId), \(row.bootCount), \(row.sequence),
+          \(row.catalogId), \(row.productId), \(row.groupId), \(row.catalog), \(row.product),
+          \(row.deviceGroup), \(row.kind), \(row.fingerprint), \(row.buildId),
+          \(row.imageVersion), \(row.uptimeMicroseconds), \(row.occurrences),
+          \(row.consentEpoch), \(row.size), \(row.isTruncated), \(row.receivedAt),
+          \(row.signature))
+        """)
+    }
+    let contents = map { SQLText("(\($0.day), \($0.id), \($0.content))") }
+    let kinds = Dictionary(map { ($0.kindOfDay, 1) }, uniquingKeysWith: +)
+    return dumps.inStatements.map { rows in
+      """
+      INSERT INTO dumps (day, id, deviceId, bootCount, sequence, catalogId, productId, groupId,
+        catalog, product, deviceGroup, kind, fingerprint, buildId, imageVersion,
+        uptimeMicroseconds, occurrences, consentEpoch, size, isTruncated, receivedAt, signature)
+      VALUES \(rows)
+      """
+    }
+      + contents.inStatements.map { rows in
+        "INSERT INTO contents (day, dumpId, content) VALUES \(rows)"
+      }
+      + kinds.sorted { $0.key < $1.key }.map { $0.key.values(adding: $0.value) }
+      .inStatements.map { rows in
+        """
+        INSERT INTO dumpKinds (groupId, fingerprint, day, catalogId, productId, buildId, number)
+        VALUES \(rows) ON CONFLICT (groupId, fingerprint, day)
+        DO UPDATE SET number = dumpKinds.number + excluded.number
+        """
+      }
   }
 }
 

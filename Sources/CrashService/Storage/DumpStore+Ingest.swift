@@ -27,28 +27,19 @@ extension DumpStore {
     }
     // In one order everywhere, so that two processes never wait for each other.
     let order = rows.indices.sorted { rows[$0].name < rows[$1].name }
-    let outcomes = try await database.write { db in
-      let isNew = try db.runAll(order.map { rows[$0].keyInsert }).map { $0 == 1 }
-      var outcomes = [StoreOutcome](repeating: .conflict, count: rows.count)
-      var statements: [SQLText] = []
-      var kinds: [DumpKind: Int] = [:]
-      for (index, isNew) in zip(order, isNew) {
-        let row = rows[index]
-        if isNew {
-          outcomes[index] = .stored(id: row.id)
-          statements += row.inserts
-          kinds[row.kindOfDay, default: 0] += 1
-        } else if let stored = try find(db, row.key, device: row.deviceId) {
-          outcomes[index] = stored.digest == row.digest ? .present(id: stored.id) : .conflict
-        } else {
+    return try await database.write { db in
+      let keys = order.map { rows[$0] }.keyInserts
+      let isNew = Set(try keys.flatMap { try db.rows($0).map { try $0["dumpId"] as String } })
+      let outcomes = try rows.map { row -> StoreOutcome in
+        if isNew.contains(row.id) { return .stored(id: row.id) }
+        guard let stored = try find(db, row.key, device: row.deviceId) else {
           throw SQLFailure(code: .busy, message: "a dump was deleted while it was sent again")
         }
+        return stored.digest == row.digest ? .present(id: stored.id) : .conflict
       }
-      statements += kinds.sorted { $0.key < $1.key }.map { $0.key.adding($0.value) }
-      _ = try db.runAll(statements)
+      _ = try db.runAll(order.map { rows[$0] }.filter { isNew.contains($0.id) }.inserts)
       return outcomes
     }
-    return outcomes
   }
 }
 
@@ -65,13 +56,8 @@ struct DumpKind: Hashable, Comparable {
     (first.group, first.fingerprint, first.day) < (second.group, second.fingerprint, second.day)
   }
 
-  /// Counts as many more.
-  func adding(_ number: Int) -> SQLText {
-    """
-    INSERT INTO dumpKinds (groupId, fingerprint, day, catalogId, productId, buildId, number)
-    VALUES (\(group), \(fingerprint), \(day), \(catalog), \(product), \(buildID), \(number))
-    ON CONFLICT (groupId, fingerprint, day)
-    DO UPDATE SET number = dumpKinds.number + excluded.number
-    """
+  /// A row for a table of counts.
+  func values(adding number: Int) -> SQLText {
+    "(\(group), \(fingerprint), \(day), \(catalog), \(product), \(buildID), \(number))"
   }
 }

@@ -12,18 +12,22 @@ extension DumpStore {
   func list(_ filter: DumpFilter, after cursor: DumpCursor?, limit: Int, now: Date) async throws
     -> [(DumpCursor, DumpSummary)]
   {
-    let bounds = (
-      low: lowest(now), high: cursor.map { upperBound($0) } ?? DumpID.lowest(in: region, at: .max)
+    let low = lowest(now)
+    let high = cursor.map { upperBound($0) } ?? DumpID.lowest(in: region, at: .max)
+    // Which partitions are looked at; an id begins with the time.
+    let days = (
+      first: RetentionPeriod.dayNumber(RetentionPeriod.horizon(now: milliseconds(now))),
+      last: cursor.map { RetentionPeriod.dayNumber($0.receivedAt) } ?? .max
     )
     let rows = try await database.read { db in
       var found: [DumpRow] = []
-      for condition in Self.conditions(filter) {
-        found += try db.rows(
-          """
-          SELECT * FROM dumps WHERE \(condition) AND id >= \(bounds.low)
-          AND id < \(bounds.high) ORDER BY id DESC LIMIT \(limit)
-          """
-        ).map(DumpRow.init)
+      for condition in Self.conditions(filter, db.engine) {
+        var statement: SQLText =
+          "SELECT * FROM dumps WHERE \(condition) AND id >= \(low) AND id < \(high)"
+        if db.engine == .postgres {
+          statement += " AND day >= \(days.first) AND day <= \(days.last)"
+        }
+        found += try db.rows(statement + " ORDER BY id DESC LIMIT \(limit)").map(DumpRow.init)
       }
       return found
     }
@@ -38,7 +42,7 @@ extension DumpStore {
     let (number, table): (SQLText, SQLText) =
       filter.device == nil ? ("coalesce(sum(number), 0)", "dumpKinds") : ("count(*)", "dumps")
     return try await database.read { db in
-      try Self.conditions(filter).reduce(0) { sum, condition in
+      try Self.conditions(filter, db.engine).reduce(0) { sum, condition in
         let found: Int? = try db.value(
           """
           SELECT CAST(\(number) AS \(db.engine.integer)) AS value FROM \(table) WHERE \(condition)
@@ -101,12 +105,18 @@ extension DumpStore {
     return first < cursor.id ? DumpID.lowest(in: region, at: cursor.receivedAt + 1) : first
   }
 
+  /// The dumps of one device. SQLite finds them by their keys and needs no index more for it; PostgreSQL would have to
+  /// look into each partition for each of them, and has one.
+  static func isOf(_ device: DeviceID, _ engine: SQLEngine) -> SQLText {
+    engine == .postgres
+      ? "deviceId = \(device.text)"
+      : "id IN (SELECT dumpId FROM dumpKeys WHERE deviceId = \(device.text))"
+  }
+
   /// The filter as conditions for statements of their own, each of which an index serves.
-  private static func conditions(_ filter: DumpFilter) -> [SQLText] {
+  private static func conditions(_ filter: DumpFilter, _ engine: SQLEngine) -> [SQLText] {
     var common: [SQLText] = []
-    if let device = filter.device {
-      common.append("id IN (SELECT dumpId FROM dumpKeys WHERE deviceId = \(device.text))")
-    }
+    if let device = filter.device { common.append(isOf(device, engine)) }
     var split: [SQLText]?
     for (column, ids) in [
       ("groupId", filter.groups), ("productId", filter.products), ("catalogId", filter.catalogs),

@@ -121,8 +121,8 @@ extension DumpStore {
   private static func number(_ db: any SQLConnection, ofDevice offer: OfferedDump) throws -> Int {
     try db.value(
       """
-      SELECT count(*) AS value FROM dumps WHERE fingerprint = \(offer.fingerprint) AND id IN
-        (SELECT dumpId FROM dumpKeys WHERE deviceId = \(offer.placement.device.text))
+      SELECT count(*) AS value FROM dumps WHERE fingerprint = \(offer.fingerprint)
+      AND \(isOf(offer.placement.device, db.engine))
       """) ?? 0
   }
 
@@ -218,20 +218,5 @@ extension SQLConnection {
   ///   - statement: is given some of them, separated by commas.
   func rows(asking asked: [SQLText], _ statement: (SQLText) -> SQLText) throws -> [SQLRow] {
     try asked.inStatements.flatMap { try rows(statement($0)) }
-  }
-}
-
-extension [SQLText] {
-  /// Rows of values in groups of 64, 32, 16 and so on, separated by commas: so few texts are to be prepared, and none
-  /// binds more than an engine takes.
-  var inStatements: [SQLText] {
-    var groups: [SQLText] = []
-    var rest = self[...]
-    while !rest.isEmpty {
-      let size = Swift.min(64, 1 << (Int.bitWidth - 1 - rest.count.leadingZeroBitCount))
-      groups.append(rest.prefix(size).joined(separator: ", "))
-      rest = rest.dropFirst(size)
-    }
-    return groups
   }
 }

@@ -88,6 +88,9 @@ extension DumpStore {
       ) \(engine.strictKeyed);
       CREATE INDEX dumpKindsByCatalog ON dumpKinds (catalogId, fingerprint)
       """)
+    if engine == .postgres {
+      try db.script("CREATE INDEX dumpsByDevice ON dumps (deviceId, id)")
+    }
   }
 
   /// Makes the partitions of a day, with PostgreSQL. Whoever reads or writes the table of all days, such as

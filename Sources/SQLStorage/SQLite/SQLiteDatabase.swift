@@ -12,7 +12,7 @@ public final class SQLiteDatabase: SQLDatabase {
     /// Whether what is deleted is overwritten with zeros.
     public var erasesDeleted: Bool
     /// Pages of 4 KiB in the log from which on a commit moves them to the file. Pages that many commits
-    /// change, as those of indices are, are then moved once for all of them.
+    /// change, as those of indices are, are then moved once for all of them; but that commit takes the longer.
     public var logPages: Int
 
     public init(erasesDeleted: Bool = true, logPages: Int = 1000) {
