@@ -16,7 +16,7 @@ struct OfferLoad: AsyncParsableCommand {
       """)
 
   @Option(help: "Seconds of the load.") var seconds = 4.0
-  @Option(help: "Connections.") var clients = 64
+  @Option(help: "Connections.") var clients = 128
   @Option(help: "Devices that offer.") var devices = 1000
   @OptionGroup var place: PlaceOptions
 

@@ -8,7 +8,10 @@ import ServiceAPI
 extension ServiceContext {
   /// A part of the path, percent-decoded.
   func part(_ name: String) throws -> String {
-    guard let raw = parameters.get(name), let text = raw.removingPercentEncoding else {
+    let raw = parameters.get(name)
+    // Foundation takes its time even when there is nothing to decode, as in all that devices ask.
+    if let raw, !raw.utf8.contains(UInt8(ascii: "%")) { return raw }
+    guard let text = raw?.removingPercentEncoding else {
       throw ServiceFailure.invalid(
         "The path's '\(name)' is not valid percent-encoded UTF-8.", target: name)
     }

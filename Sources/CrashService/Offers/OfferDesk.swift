@@ -27,7 +27,7 @@ final class OfferDesk: Sendable {
   ///   - lately: what was stored a moment ago, in whatever region.
   init(
     home: DumpStore, others: [DumpStore], limits: ServiceLimits, lately: LatelyStored,
-    waiting: GroupCommitLimits = GroupCommitLimits(mostTogether: 128, mostWaiting: 2048),
+    waiting: GroupCommitLimits = GroupCommitLimits(mostTogether: 128, mostWaiting: 2048, lanes: 2),
     metrics: ServiceMetrics? = nil
   ) {
     self.lately = lately
