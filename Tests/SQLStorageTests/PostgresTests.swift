@@ -183,6 +183,15 @@ import Testing
     }
   }
 
+  @Test func `a turn is free again as soon as it was given back`() async throws {
+    try await withServer { _, database in
+      for number in 0..<50 {
+        let value = try await database.holding(turn: "sweep") { number }
+        #expect(value == number)
+      }
+    }
+  }
+
   @Test func `transactions that end each other are run again`() async throws {
     try await withServer { _, database in
       try await database.write { db in

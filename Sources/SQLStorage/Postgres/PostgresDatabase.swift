@@ -66,18 +66,22 @@ public final class PostgresDatabase: SQLDatabase {
     turn: String, _ work: @Sendable () async throws -> Value
   ) async throws -> Value? {
     let session = PostgresSession(target, options: options)
+    let result: Result<Value?, any Error>
     do {
       let isHeld: Bool = try await session.run { connection, _ in
         try connection.value("SELECT pg_try_advisory_lock(\(SQLText.lockKey(turn))) AS value")
           ?? false
       }
-      let value = isHeld ? try await work() : nil
-      await session.close()
-      return value
+      result = .success(isHeld ? try await work() : nil)
     } catch {
-      await session.close()
-      throw error
+      result = .failure(error)
     }
+    // The server notices the end of the session later than the next who asks for the turn.
+    _ = try? await session.run { connection, _ in
+      try connection.rows("SELECT pg_advisory_unlock(\(SQLText.lockKey(turn)))")
+    }
+    await session.close()
+    return try result.get()
   }
 
   public func close() async throws { await pool.close() }
