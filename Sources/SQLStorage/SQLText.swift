@@ -13,17 +13,30 @@ public struct SQLText: Sendable {
   }
 
   private(set) var parts: [Part]
+  /// Whether it is planned anew for the values of each time.
+  private(set) var isPlannedForItsValues = false
 
   /// Text alone. Never make it from what came from outside.
   public init(raw text: String) { parts = [.text(text)] }
 
   public static func + (first: SQLText, second: SQLText) -> SQLText {
     var both = first
-    both.parts += second.parts
+    both += second
     return both
   }
 
-  public static func += (first: inout SQLText, second: SQLText) { first.parts += second.parts }
+  public static func += (first: inout SQLText, second: SQLText) {
+    first.parts += second.parts
+    first.isPlannedForItsValues = first.isPlannedForItsValues || second.isPlannedForItsValues
+  }
+
+  /// The statement for values that decide how it is best answered, such as bounds: PostgreSQL, which plans
+  /// once for any values what is asked often, looks at the values each time. SQLite is not concerned.
+  public var plannedForItsValues: SQLText {
+    var text = self
+    text.isPlannedForItsValues = true
+    return text
+  }
 
   /// The statement and its values, in order.
   /// - Parameter placeholder: writes the place of the value with that number, from 1 on.

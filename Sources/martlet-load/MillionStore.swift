@@ -73,12 +73,15 @@ struct MillionStore: Sendable {
     guard let loud = choices.first else { throw LoadFailure("\(region) has no devices") }
     if dumps.engine == .postgres {
       for day in Set([times.lowerBound, times.upperBound - 1].map { $0 / Self.day }).sorted().span {
-        for table in ["dumps", "contents"] {
-          try await dumps.write {
+        for (database, table, values) in [
+          (dumps, "dumps", "IN (\(day))"), (dumps, "contents", "IN (\(day))"),
+          (keys, "retentionKeys", "FROM (\(day * 1440)) TO (\((day + 1) * 1440))"),
+        ] {
+          try await database.write {
             try $0.script(
               SQLText(
                 raw: "CREATE TABLE IF NOT EXISTS \(table)_day_\(day) PARTITION OF \(table) "
-                  + "FOR VALUES IN (\(day))"))
+                  + "FOR VALUES \(values)"))
           }
         }
       }
@@ -104,6 +107,10 @@ struct MillionStore: Sendable {
         _ = try $0.runAll(dumpRows)
       }
       if start % 50_000 == 0, start > 0 { progress("\(region.rawValue): \(start) of \(count)") }
+    }
+    if dumps.engine == .postgres {
+      // As PostgreSQL does by itself within a minute or so: without, it guesses what a condition leaves.
+      for database in [dumps, keys] { try await database.write { try $0.script("ANALYZE") } }
     }
     try await dumps.close()
     try await keys.close()

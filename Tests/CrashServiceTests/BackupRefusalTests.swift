@@ -99,12 +99,15 @@ import Testing
     try await ServiceBench.run(folder: other.data, clock: other.clock) { bench in
       let slot = RetentionSlot(group: "g", time: milliseconds(bench.clock.now))
       // As another master key would have wrapped it.
-      try await bench.service.dumps.eu.keys.database.write { db in
-        try db.run(
-          """
-          INSERT INTO retentionKeys (groupId, minute, wrapped)
-          VALUES (\(slot.group), \(slot.minute), \(Data(repeating: 7, count: 60)))
-          """)
+      let keys = bench.service.dumps.eu.keys
+      try await keys.partitions.having([slot.day], in: keys.database) {
+        _ = try await keys.database.write { db in
+          try db.run(
+            """
+            INSERT INTO retentionKeys (groupId, minute, wrapped)
+            VALUES (\(slot.group), \(slot.minute), \(Data(repeating: 7, count: 60)))
+            """)
+        }
       }
       try await other.makeBackup()
     }

@@ -72,6 +72,23 @@ import Testing
     }
   }
 
+  @Test func `a day that another process dropped takes dumps again when clocks go back`()
+    async throws
+  {
+    try await withTwo { first, second, _ in
+      try await first.setConsent(.enabled)
+      let sealer = try await first.sealer()
+      #expect(try await first.send(sealed: sealer.seal(sampleDump())).status == .created)
+      let period = TimeInterval(29 * 86_400)
+      first.clock.advance(seconds: period)
+      #expect(try await second.service.deleteOverdue().isKept)
+      #expect(try await first.service.dumps.usEast.count(DumpFilter()) == 0)
+      first.clock.advance(seconds: -period)
+      let next = try sealer.seal(sampleDump(key: DumpKey(bootCount: 2, sequence: 1)))
+      #expect(try await first.send(sealed: next).status == .created)
+    }
+  }
+
   @Test func `a revocation waits for what another process does under the consent`() async throws {
     try await withTwo { first, second, _ in
       try await first.setConsent(.enabled)

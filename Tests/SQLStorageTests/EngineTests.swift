@@ -191,6 +191,35 @@ import Testing
   }
 
   @Test(arguments: TestEngine.allCases)
+  func `a statement that is planned for its values answers like any other`(engine: TestEngine)
+    async throws
+  {
+    try await engine.withDatabase { database, _ in
+      try await Self.makeTable(database)
+      try await database.write { db in
+        _ = try db.runAll(
+          (0..<20).map { "INSERT INTO things VALUES (\($0), \("n\($0)"), \(Data([7, 0])))" })
+      }
+      for first in 0..<20 {
+        let statement: SQLText =
+          "SELECT name FROM things WHERE id >= \(first) AND content = \(Data([7, 0])) ORDER BY id"
+        let both = try await database.read { db in
+          [try db.rows(statement), try db.rows(statement.plannedForItsValues)].map { rows in
+            rows.compactMap { try? $0["name"] as String }
+          }
+        }
+        #expect(both[1] == (first..<20).map { "n\($0)" })
+        #expect(both[0] == both[1])
+      }
+      let failure = await #expect(throws: SQLFailure.self) {
+        _ = try await database.rows(("SELECT \(1) FROM nowhere" as SQLText).plannedForItsValues)
+      }
+      #expect(failure?.code == .refused)
+      #expect(try await Self.count(database) == 20)
+    }
+  }
+
+  @Test(arguments: TestEngine.allCases)
   func `writers that hold a lock of one name come one after the other`(engine: TestEngine)
     async throws
   {

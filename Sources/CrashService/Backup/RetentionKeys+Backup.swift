@@ -30,13 +30,15 @@ extension RetentionKeys {
   /// - Throws: ``SecretUnreadable``.
   func restore(_ keys: [(slot: RetentionSlot, wrapped: Data)]) async throws {
     for (slot, wrapped) in keys { try check(wrapped, of: slot) }
-    try await database.write { db in
-      for (slot, wrapped) in keys {
-        try db.run(
-          """
-          INSERT INTO retentionKeys (groupId, minute, wrapped)
-          VALUES (\(slot.group), \(slot.minute), \(wrapped)) ON CONFLICT DO NOTHING
-          """)
+    try await partitions.having(Set(keys.map(\.slot.day)), in: database) {
+      try await database.write { db in
+        for (slot, wrapped) in keys {
+          try db.run(
+            """
+            INSERT INTO retentionKeys (groupId, minute, wrapped)
+            VALUES (\(slot.group), \(slot.minute), \(wrapped)) ON CONFLICT DO NOTHING
+            """)
+        }
       }
     }
   }

@@ -19,6 +19,12 @@ final class RetentionKeys: Sendable {
   private let secrets: SecretTable
   /// Keys of the newest minute alone: those are needed again and again, and none is near its end.
   private let newest = Mutex(Newest())
+  /// What a destroyed key leaves in a file goes when the file is written anew: with a file for each day that
+  /// takes little.
+  let partitions = DayPartitions(of: ["retentionKeys"]) { day in
+    let minutes = RetentionSlot.minutesOfDay
+    return SQLText(raw: "FROM (\(day * minutes)) TO (\((day + 1) * minutes))")
+  }
 
   /// - Parameter store: the region's name.
   /// - Throws: ``SecretUnreadable`` when the database belongs to another master key.
@@ -36,7 +42,7 @@ final class RetentionKeys: Sendable {
           minute \(db.engine.integer) NOT NULL,
           wrapped \(db.engine.blob) NOT NULL,
           PRIMARY KEY (groupId, minute)
-        ) \(db.engine.strictKeyed);
+        ) \(db.engine == .postgres ? "PARTITION BY RANGE (minute)" : db.engine.strictKeyed);
         CREATE INDEX retentionKeysByMinute ON retentionKeys (minute)
         """)
     }
@@ -48,7 +54,17 @@ final class RetentionKeys: Sendable {
   func key(for slot: RetentionSlot) async throws -> SymmetricKey {
     let known = newest.withLock { $0.minute == slot.minute ? $0.keys[slot.group] : nil }
     if let known { return known }
-    let key: SymmetricKey = try await database.write { [secrets] db in
+    let key = try await partitions.having([slot.day], in: database) { try await make(slot) }
+    newest.withLock { newest in
+      if newest.minute != slot.minute { newest = Newest(minute: slot.minute) }
+      newest.keys[slot.group] = key
+    }
+    return key
+  }
+
+  /// Makes the key of a slot, unless there is one.
+  private func make(_ slot: RetentionSlot) async throws -> SymmetricKey {
+    try await database.write { [secrets] db in
       if let found = try Self.key(db, slot, secrets) { return found }
       let made = SymmetricKey(size: .bits256)
       let wrapped = try secrets.wrap(made.withUnsafeBytes { Data($0) }, name: Self.name(slot))
@@ -63,19 +79,28 @@ final class RetentionKeys: Sendable {
       }
       return stored
     }
-    newest.withLock { newest in
-      if newest.minute != slot.minute { newest = Newest(minute: slot.minute) }
-      newest.keys[slot.group] = key
-    }
-    return key
   }
 
   /// The keys of the slots that have one still.
   func keys(of slots: Set<RetentionSlot>) async throws -> [RetentionSlot: SymmetricKey] {
     guard !slots.isEmpty else { return [:] }
-    return try await database.read { [secrets] db in
+    return try await database.look { [secrets] db in
+      let asked = slots.map { slot in
+        SQLText(
+          "(CAST(\(slot.group) AS TEXT), CAST(\(slot.minute) AS \(db.engine.integer)))")
+      }
+      let rows = try db.rows(asking: asked) { asked in
+        """
+        WITH asked (owner, at) AS (VALUES \(asked))
+        SELECT groupId, minute, wrapped FROM asked
+        CROSS JOIN retentionKeys WHERE groupId = owner AND minute = at
+        """
+      }
       var found: [RetentionSlot: SymmetricKey] = [:]
-      for slot in slots { found[slot] = try Self.key(db, slot, secrets) }
+      for row in rows {
+        let slot = RetentionSlot(group: try row["groupId"], minute: try row["minute"])
+        found[slot] = try Self.key(try row["wrapped"], slot, secrets)
+      }
       return found
     }
   }
@@ -87,13 +112,34 @@ final class RetentionKeys: Sendable {
   /// - Returns: how many there were.
   func destroy(before minute: Int64, group: String? = nil) async throws -> Int {
     newest.withLock { $0 = Newest() }
-    let destroyed = try await database.write { db in
-      var statement: SQLText = "DELETE FROM retentionKeys WHERE minute < \(minute)"
-      if let group { statement += " AND groupId = \(group)" }
-      return try db.run(statement)
+    let over: SQLText =
+      "minute < \(minute)" + (group.map { " AND groupId = \($0)" } ?? "")
+    let (destroyed, days) = try await database.write { db in
+      let days = try db.rows(
+        "SELECT DISTINCT minute / \(RetentionSlot.minutesOfDay) AS day FROM retentionKeys WHERE \(over)"
+      ).map { try $0["day"] as Int64 }
+      return (try db.run("DELETE FROM retentionKeys WHERE \(over)"), days)
     }
-    if destroyed > 0 { try await database.eraseDeleted("retentionKeys") }
+    try await erase(days, before: group == nil ? minute : nil)
     return destroyed
+  }
+
+  /// Leaves nothing in files of keys that were destroyed.
+  /// - Parameters:
+  ///   - days: from which some went.
+  ///   - minute: before which all went, if so.
+  private func erase(_ days: [Int64], before minute: Int64?) async throws {
+    guard database.engine == .postgres else {
+      if !days.isEmpty { try await database.eraseDeleted("retentionKeys") }
+      return
+    }
+    let first = minute.map { RetentionSlot(group: "", minute: $0).day } ?? .min
+    for day in try await partitions.days(before: first, in: database) {
+      try await database.write(lock: "partitions") { [partitions] in try partitions.drop(day, $0) }
+    }
+    for day in days where day >= first {
+      try await database.eraseDeleted(DayPartitions.name("retentionKeys", day))
+    }
   }
 
   /// How many keys there are of minutes before this one.
@@ -122,7 +168,13 @@ final class RetentionKeys: Sendable {
       SELECT wrapped AS value FROM retentionKeys
       WHERE groupId = \(slot.group) AND minute = \(slot.minute)
       """)
-    return try wrapped.map { SymmetricKey(data: try secrets.unwrap($0, name: name(slot))) }
+    return try wrapped.map { try key($0, slot, secrets) }
+  }
+
+  private static func key(_ wrapped: Data, _ slot: RetentionSlot, _ secrets: SecretTable) throws
+    -> SymmetricKey
+  {
+    SymmetricKey(data: try secrets.unwrap(wrapped, name: name(slot)))
   }
 
   private static func name(_ slot: RetentionSlot) -> String {

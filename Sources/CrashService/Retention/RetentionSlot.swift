@@ -8,6 +8,8 @@ struct RetentionSlot: Hashable, Sendable {
   /// Milliseconds of a minute.
   static let length: Int64 = 60_000
 
+  static let minutesOfDay = RetentionPeriod.day / length
+
   /// ``Placement/groupID``.
   var group: String
   /// Minutes since 1970.
@@ -23,6 +25,9 @@ struct RetentionSlot: Hashable, Sendable {
     self.group = group
     self.minute = minute
   }
+
+  /// Days since 1970.
+  var day: Int64 { RetentionPeriod.dayNumber(minute * Self.length) }
 
   /// The minute, since 1970, of a time in milliseconds.
   static func minute(of time: Int64) -> Int64 {

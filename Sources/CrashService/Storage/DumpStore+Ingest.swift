@@ -2,32 +2,24 @@
 
 import Foundation
 import SQLStorage
-import Synchronization
-
-/// Days whose partitions are known to be there.
-final class KnownDays: Sendable {
-  private let days = Mutex<Set<Int64>>([])
-
-  func contains(_ day: Int64) -> Bool { days.withLock { $0.contains(day) } }
-  func insert(_ day: Int64) { days.withLock { _ = $0.insert(day) } }
-  func remove(_ day: Int64) { days.withLock { _ = $0.remove(day) } }
-}
 
 extension DumpStore {
   /// Stores dumps in one transaction.
   /// - Returns: what became of each, in their order.
   static func store(
-    _ rows: [DumpRow], in database: any SQLDatabase, region: Region, days: KnownDays
+    _ rows: [DumpRow], in database: any SQLDatabase, partitions: DayPartitions
   ) async throws -> [StoreOutcome] {
-    if database.engine == .postgres {
-      for day in Set(rows.map(\.day)) where !days.contains(day) {
-        try await makePartitions(of: day, in: database)
-        days.insert(day)
-      }
-    }
     // In one order everywhere, so that two processes never wait for each other.
     let order = rows.indices.sorted { rows[$0].name < rows[$1].name }
-    return try await database.write { db in
+    return try await partitions.having(Set(rows.map(\.day)), in: database) {
+      try await store(rows, in: order, database)
+    }
+  }
+
+  private static func store(_ rows: [DumpRow], in order: [Int], _ database: any SQLDatabase)
+    async throws -> [StoreOutcome]
+  {
+    try await database.write { db in
       let keys = order.map { rows[$0] }.keyInserts
       let isNew = Set(try keys.flatMap { try db.rows($0).map { try $0["dumpId"] as String } })
       let outcomes = try rows.map { row -> StoreOutcome in

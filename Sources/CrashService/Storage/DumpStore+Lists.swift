@@ -14,20 +14,23 @@ extension DumpStore {
   {
     let low = lowest(now)
     let high = cursor.map { upperBound($0) } ?? DumpID.lowest(in: region, at: .max)
-    // Which partitions are looked at; an id begins with the time.
-    let days = (
-      first: RetentionPeriod.dayNumber(RetentionPeriod.horizon(now: milliseconds(now))),
-      last: cursor.map { RetentionPeriod.dayNumber($0.receivedAt) } ?? .max
-    )
+    let day = RetentionPeriod.dayNumber(cursor?.receivedAt ?? milliseconds(now))
     let rows = try await database.read { db in
+      // The newest partitions have enough in most cases, and each that is looked at takes time.
+      let spans: [SQLText] =
+        db.engine == .postgres ? [" AND day >= \(day - 1)", " AND day < \(day - 1)"] : [""]
       var found: [DumpRow] = []
       for condition in Self.conditions(filter, db.engine) {
-        var statement: SQLText =
-          "SELECT * FROM dumps WHERE \(condition) AND id >= \(low) AND id < \(high)"
-        if db.engine == .postgres {
-          statement += " AND day >= \(days.first) AND day <= \(days.last)"
+        var left = limit
+        for span in spans where left > 0 {
+          let statement: SQLText = """
+            SELECT * FROM dumps WHERE \(condition) AND id >= \(low) AND id < \(high)\(span)
+            ORDER BY id DESC LIMIT \(left)
+            """
+          let rows = try db.rows(statement.plannedForItsValues)
+          found += try rows.map(DumpRow.init)
+          left -= rows.count
         }
-        found += try db.rows(statement + " ORDER BY id DESC LIMIT \(limit)").map(DumpRow.init)
       }
       return found
     }
@@ -45,7 +48,8 @@ extension DumpStore {
       try Self.conditions(filter, db.engine).reduce(0) { sum, condition in
         let found: Int? = try db.value(
           """
-          SELECT CAST(\(number) AS \(db.engine.integer)) AS value FROM \(table) WHERE \(condition)
+          SELECT CAST(\(number) AS \(db.engine.integer)) AS value FROM \(table)
+          WHERE \(condition)
           """)
         return sum + (found ?? 0)
       }
@@ -115,22 +119,20 @@ extension DumpStore {
 
   /// The filter as conditions for statements of their own, each of which an index serves.
   private static func conditions(_ filter: DumpFilter, _ engine: SQLEngine) -> [SQLText] {
+    var leading = filter.device.map { [isOf($0, engine)] }
     var common: [SQLText] = []
-    if let device = filter.device { common.append(isOf(device, engine)) }
-    var split: [SQLText]?
     for (column, ids) in [
       ("groupId", filter.groups), ("productId", filter.products), ("catalogId", filter.catalogs),
     ] {
       guard let ids else { continue }
       let column = SQLText(raw: column)
-      if split == nil {
-        // With a device its own dumps are looked at, and not all of a group's.
-        let kept: SQLText = filter.device == nil ? column : "\(column) || ''"
-        split = ids.sorted().map { "\(kept) = \($0)" }
+      if leading == nil {
+        leading = ids.sorted().map { "\(column) = \($0)" }
       } else {
-        common.append("\(column) IN \(ids.sorted().sqlList)")
+        // Not the column itself: an index of all of a group's dumps is not what is to be looked at.
+        common.append("\(column) || '' IN \(ids.sorted().sqlList)")
       }
     }
-    return (split ?? ["1 = 1"]).map { ([$0] + common).joined(separator: " AND ") }
+    return (leading ?? ["1 = 1"]).map { ([$0] + common).joined(separator: " AND ") }
   }
 }

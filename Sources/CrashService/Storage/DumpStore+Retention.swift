@@ -21,8 +21,10 @@ extension DumpStore {
       before: RetentionPeriod.firstKept(days: days, now: time), group: group)
     let horizon = RetentionPeriod.horizon(days: days, now: time)
     var deleted = 0
-    if database.engine == .postgres, group == nil {
-      for day in try await daysOver(horizon) {
+    if group == nil {
+      // A day of which all is over is dropped.
+      let first = RetentionPeriod.dayNumber(horizon)
+      for day in try await partitions.days(before: first, in: database) {
         do {
           deleted += try await dropDay(day, now: time)
         } catch let failure as SQLFailure where failure.code == .busy {
@@ -137,27 +139,9 @@ extension DumpStore {
     try db.run("DELETE FROM dumpKinds WHERE number <= 0")
   }
 
-  // MARK: - Partitions
-
-  /// Days of which all is over, as far as there are partitions of them.
-  private func daysOver(_ horizon: Int64) async throws -> [Int64] {
-    let first = RetentionPeriod.dayNumber(horizon)
-    let names = try await database.read { db in
-      try db.rows(
-        """
-        SELECT relname::text AS name FROM pg_catalog.pg_inherits
-        JOIN pg_catalog.pg_class ON pg_class.oid = inhrelid
-        WHERE inhparent = CAST('dumps' AS REGCLASS) ORDER BY name
-        """
-      ).map { try $0["name"] as String }
-    }
-    return names.compactMap { $0.split(separator: "_").last.flatMap { Int64($0) } }
-      .filter { $0 < first }
-  }
-
   /// Drops the partitions of a day.
   private func dropDay(_ day: Int64, now: Int64) async throws -> Int {
-    try await database.write(lock: "partitions") { db in
+    try await database.write(lock: "partitions") { [partitions] db in
       // Dumps that come in wait behind whoever waits for the whole table.
       try db.script("SET LOCAL lock_timeout = 200")
       let number: Int? = try db.value("SELECT count(*) AS value FROM dumps WHERE day = \(day)")
@@ -169,9 +153,7 @@ extension DumpStore {
         AND dumpKeys.sequence = dumps.sequence
         """)
       try db.run("DELETE FROM dumpKinds WHERE day = \(day)")
-      for table in ["dumps", "contents"] {
-        try db.script(SQLText(raw: "DROP TABLE IF EXISTS \(Self.partition(table, day))"))
-      }
+      try partitions.drop(day, db)
       return number ?? 0
     }
   }

@@ -92,26 +92,4 @@ extension DumpStore {
       try db.script("CREATE INDEX dumpsByDevice ON dumps (deviceId, id)")
     }
   }
-
-  /// Makes the partitions of a day, with PostgreSQL. Whoever reads or writes the table of all days, such as
-  /// pg_dump while a backup is made, is in nobody's way: a table that is attached takes a weaker lock than
-  /// one that is made as a partition.
-  static func makePartitions(of day: Int64, in database: any SQLDatabase) async throws {
-    try await database.write(lock: "partitions") { db in
-      for table in ["dumps", "contents"] {
-        let name = partition(table, day)
-        let there: Bool? = try db.value(
-          "SELECT to_regclass(\(name)) IS NOT NULL AS value")
-        guard there == false else { continue }
-        try db.script(
-          SQLText(
-            raw: """
-              CREATE TABLE \(name) (LIKE \(table) INCLUDING ALL);
-              ALTER TABLE \(table) ATTACH PARTITION \(name) FOR VALUES IN (\(day))
-              """))
-      }
-    }
-  }
-
-  static func partition(_ table: String, _ day: Int64) -> String { "\(table)_day_\(day)" }
 }

@@ -71,6 +71,7 @@ final class DumpStore: Sendable {
   let database: any SQLDatabase
   let keys: RetentionKeys
   let secrets: SecretTable
+  let partitions: DayPartitions
   /// Those that were read.
   let sealingKeys = BoundedCache<UInt32, SealingKey>(most: 100)
   /// Of devices that sent dumps.
@@ -94,9 +95,10 @@ final class DumpStore: Sendable {
     try await Self.migrations.apply(to: database)
     try await database.write { try secrets.claim($0) }
     keys = try await RetentionKeys(keyDatabase, masterKey: masterKey, store: region.storeName)
-    let days = KnownDays()
+    let partitions = DayPartitions(of: ["dumps", "contents"]) { "IN (\(SQLText(raw: "\($0)")))" }
+    self.partitions = partitions
     ingest = GroupCommit(limits, metrics: metrics?.commits(of: Self.queue(of: region))) { rows in
-      try await Self.store(rows, in: database, region: region, days: days)
+      try await Self.store(rows, in: database, partitions: partitions)
     }
   }
 

@@ -30,6 +30,7 @@ final class PostgresConnection: SQLConnection {
   private struct Rendered {
     var key: StatementKey
     var values: [SQLValue]
+    var isPrepared: Bool
   }
 
   /// What is answered once.
@@ -89,7 +90,9 @@ final class PostgresConnection: SQLConnection {
       """
       SET statement_timeout = \(SQLText(raw: options.statementTimeout.millisecondsText));
       SET lock_timeout = \(SQLText(raw: options.lockTimeout.millisecondsText));
-      SET idle_in_transaction_session_timeout = 60000
+      SET idle_in_transaction_session_timeout = 60000;
+      -- Compiling a statement for 30 partitions takes longer than any of ours runs. Not every engine can.
+      SELECT set_config(name, 'off', false) FROM pg_catalog.pg_settings WHERE name = 'jit'
       """)
     let durability = try row(
       """
@@ -259,7 +262,8 @@ final class PostgresConnection: SQLConnection {
   private func render(_ statement: SQLText) throws(SQLFailure) -> Rendered {
     let (text, values) = try statement.rendered { "$\($0)" }
     return Rendered(
-      key: StatementKey(text: text, types: values.map(\.postgresType)), values: values)
+      key: StatementKey(text: text, types: values.map(\.postgresType)), values: values,
+      isPrepared: !statement.isPlannedForItsValues)
   }
 
   /// Sends statements, and in front of each its preparation, unless that was done. Not all of these first: a
@@ -267,26 +271,33 @@ final class PostgresConnection: SQLConnection {
   private func send(_ statements: [Rendered]) throws(SQLFailure) -> [Step] {
     var steps: [Step] = []
     for statement in statements {
-      let key = statement.key
-      let name: String
-      if let known = prepared[key] {
-        name = known
-      } else {
-        preparedCount += 1
-        name = "s\(preparedCount)"
-        guard PQsendPrepare(connection, name, key.text, Int32(key.types.count), key.types) == 1
-        else { throw broken(lastMessage) }
-        prepared[key] = name
-        steps.append(.prepare(key))
-      }
-      let sent = PostgresParameters(statement.values).lend { count, values, lengths, formats in
-        PQsendQueryPrepared(connection, name, count, values, lengths, formats, 1)
+      let name = statement.isPrepared ? try prepare(statement.key, &steps) : nil
+      let parameters = PostgresParameters(statement.values)
+      let sent = parameters.lend { [connection] count, values, lengths, formats in
+        if let name {
+          PQsendQueryPrepared(connection, name, count, values, lengths, formats, 1)
+        } else {
+          PQsendQueryParams(
+            connection, statement.key.text, count, statement.key.types, values, lengths, formats, 1)
+        }
       }
       guard sent == 1 else { throw broken(lastMessage) }
       steps.append(.execute)
     }
     guard PQpipelineSync(connection) == 1 else { throw broken(lastMessage) }
     return steps
+  }
+
+  /// The name of a prepared statement; prepares it when it is not.
+  private func prepare(_ key: StatementKey, _ steps: inout [Step]) throws(SQLFailure) -> String {
+    if let known = prepared[key] { return known }
+    preparedCount += 1
+    let name = "s\(preparedCount)"
+    guard PQsendPrepare(connection, name, key.text, Int32(key.types.count), key.types) == 1
+    else { throw broken(lastMessage) }
+    prepared[key] = name
+    steps.append(.prepare(key))
+    return name
   }
 
   private var deadline: ContinuousClock.Instant {
