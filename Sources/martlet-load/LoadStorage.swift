@@ -49,6 +49,18 @@ struct LoadStorage: Sendable {
     try ServiceUnderLoad.start(in: folder, arguments, environment: environment)
   }
 
+  /// Does at once what PostgreSQL does by itself in the minutes after much was written: learns how values are
+  /// spread, notes which rows all see, and writes what is in memory to its files.
+  func settle() async throws {
+    let targets = environment.values.sorted()
+    guard engine == .postgres, !targets.isEmpty else { return }
+    progress("letting the server settle")
+    try await onThread {
+      for target in targets { try RawConnection(target).run("VACUUM (ANALYZE)") }
+      try RawConnection(targets[0]).run("CHECKPOINT")
+    }
+  }
+
   /// Blobs a second that are committed with nothing around.
   /// - Parameter seconds: how long it is tried.
   func rawLimit(seconds: Double, producers: Int) async throws -> Double {

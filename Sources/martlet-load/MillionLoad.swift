@@ -18,6 +18,8 @@ struct MillionLoad: AsyncParsableCommand {
       first pages, pages deep in the list, narrowed to each catalog, product, group and to devices, and with a login that \
       reaches one catalog.
 
+      Before that PostgreSQL does its housekeeping, which it would do beside the first requests otherwise.
+
       For the deletion a day more (1/29 of all) is written that is over by the service's clock, and the service \
       is told to delete.
 
@@ -56,6 +58,7 @@ struct MillionLoad: AsyncParsableCommand {
       let oldest = now - 29 * MillionStore.day + 3 * 3_600_000
       progress("storing \(dumps) dumps")
       try await store.fill(dumps, over: oldest..<now, size: size, firstBoot: 1)
+      try await storage.settle()
       service = try storage.start()
       let pages = MillionPages(service: service, groups: groups, oldest: oldest, newest: now)
       let slowest = try pages.slowest(times: times)

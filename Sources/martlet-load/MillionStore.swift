@@ -71,21 +71,6 @@ struct MillionStore: Sendable {
       group.devices(in: region).map { (group: group, device: $0) }
     }
     guard let loud = choices.first else { throw LoadFailure("\(region) has no devices") }
-    if dumps.engine == .postgres {
-      for day in Set([times.lowerBound, times.upperBound - 1].map { $0 / Self.day }).sorted().span {
-        for (database, table, values) in [
-          (dumps, "dumps", "IN (\(day))"), (dumps, "contents", "IN (\(day))"),
-          (keys, "retentionKeys", "FROM (\(day * 1440)) TO (\((day + 1) * 1440))"),
-        ] {
-          try await database.write {
-            try $0.script(
-              SQLText(
-                raw: "CREATE TABLE IF NOT EXISTS \(table)_day_\(day) PARTITION OF \(table) "
-                  + "FOR VALUES \(values)"))
-          }
-        }
-      }
-    }
     let length = times.upperBound - times.lowerBound
     for start in stride(from: 0, to: count, by: Self.together) {
       var batch = Batch()
@@ -99,6 +84,7 @@ struct MillionStore: Sendable {
           to: &batch, of: chosen.group, device: chosen.device, time: time, size: size,
           boot: firstBoot + UInt32(number))
       }
+      try await makePartitions(of: batch.days, in: dumps, keys)
       let (keyRows, dumpRows) = (batch.keyStatements, batch.dumpStatements)
       try await keys.write { _ = try $0.runAll(keyRows) }
       try await dumps.write {
@@ -108,12 +94,28 @@ struct MillionStore: Sendable {
       }
       if start % 50_000 == 0, start > 0 { progress("\(region.rawValue): \(start) of \(count)") }
     }
-    if dumps.engine == .postgres {
-      // As PostgreSQL does by itself within a minute or so: without, it guesses what a condition leaves.
-      for database in [dumps, keys] { try await database.write { try $0.script("ANALYZE") } }
-    }
     try await dumps.close()
     try await keys.close()
+  }
+
+  /// Makes partitions as the service does, and again what it dropped because it is over.
+  private func makePartitions(
+    of days: Set<Int64>, in dumps: any SQLDatabase, _ keys: any SQLDatabase
+  ) async throws {
+    guard dumps.engine == .postgres else { return }
+    for day in days.sorted() {
+      for (database, table, values) in [
+        (dumps, "dumps", "IN (\(day))"), (dumps, "contents", "IN (\(day))"),
+        (keys, "retentionKeys", "FROM (\(day * 1440)) TO (\((day + 1) * 1440))"),
+      ] {
+        try await database.write {
+          try $0.script(
+            SQLText(
+              raw: "CREATE TABLE IF NOT EXISTS \(table)_day_\(day) PARTITION OF \(table) "
+                + "FOR VALUES \(values)"))
+        }
+      }
+    }
   }
 
   /// The rows of one transaction in each of two databases, a list of values each.
@@ -144,6 +146,8 @@ struct MillionStore: Sendable {
       var crash: Crash
       var day: Int64
     }
+
+    var days: Set<Int64> { Set(kinds.keys.map(\.day)) }
 
     /// The statements for the database of keys: many rows in each, which both engines take quickest.
     var keyStatements: [SQLText] {
@@ -304,9 +308,4 @@ struct MillionStore: Sendable {
       return String(repeating: "0", count: max(0, digits - text.count)) + text.suffix(digits)
     }
   }
-}
-
-extension Array where Element == Int64 {
-  /// All numbers from the first to the last.
-  fileprivate var span: ClosedRange<Int64> { (first ?? 0)...(last ?? 0) }
 }

@@ -77,7 +77,7 @@ struct RawPostgres: Sendable {
 }
 
 /// A blocking connection of libpq. One thread uses it at a time.
-private final class RawConnection: @unchecked Sendable {
+final class RawConnection: @unchecked Sendable {
   private static let statement = "blob"
   private let connection: OpaquePointer
 

@@ -221,7 +221,8 @@ struct ServiceBench: Sendable {
     async throws
   {
     let json = #"{"properties":{"allowCrashDumpsCollection":"\#(consent.rawValue)"}}"#
-    #expect(try await patch(group.path, json).status == .ok)
+    let answer = try await patch(group.path, json)
+    #expect(answer.status == .ok, "\(answer.status)")
   }
 
   func setBoundary(_ boundary: RegionalDataBoundary) async throws {

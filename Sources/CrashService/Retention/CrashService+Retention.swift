@@ -4,7 +4,7 @@ import Foundation
 import ServiceAPI
 
 extension CrashService {
-  /// Deletes what is over in every region: keys first, then rows. What fails in one database does not keep
+  /// Deletes what is over in every region at the same time: keys first, then rows. What fails in one database does not keep
   /// anything in another.
   /// - Throws: the first failure, when all else is done.
   @discardableResult
@@ -18,13 +18,22 @@ extension CrashService {
     } catch {
       failure = error
     }
-    for store in dumps.all {
-      do {
-        try await deleteOverdue(in: store, shorter, now)
-      } catch {
-        failure = failure ?? error
+    let failures: [any Error] = await withTaskGroup(of: (any Error)?.self) { [shorter] regions in
+      for store in dumps.all {
+        regions.addTask {
+          do {
+            try await self.deleteOverdue(in: store, shorter, now)
+            return nil
+          } catch {
+            return error
+          }
+        }
+      }
+      return await regions.reduce(into: []) { failures, failure in
+        if let failure { failures.append(failure) }
       }
     }
+    failure = failure ?? failures.first
     dumps.noteDeletion()
     if let failure { throw failure }
     metrics.lookedThrough(at: now)

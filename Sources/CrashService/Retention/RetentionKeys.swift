@@ -83,18 +83,21 @@ final class RetentionKeys: Sendable {
 
   /// The keys of the slots that have one still.
   func keys(of slots: Set<RetentionSlot>) async throws -> [RetentionSlot: SymmetricKey] {
-    guard !slots.isEmpty else { return [:] }
+    let minutes = slots.map(\.minute)
+    guard let first = minutes.min(), let last = minutes.max() else { return [:] }
     return try await database.look { [secrets] db in
       let asked = slots.map { slot in
         SQLText(
           "(CAST(\(slot.group) AS TEXT), CAST(\(slot.minute) AS \(db.engine.integer)))")
       }
       let rows = try db.rows(asking: asked) { asked in
-        """
-        WITH asked (owner, at) AS (VALUES \(asked))
-        SELECT groupId, minute, wrapped FROM asked
-        CROSS JOIN retentionKeys WHERE groupId = owner AND minute = at
-        """
+        let statement: SQLText = """
+          WITH asked (owner, at) AS (VALUES \(asked))
+          SELECT groupId, minute, wrapped FROM asked
+          CROSS JOIN retentionKeys WHERE groupId = owner AND minute = at
+          AND minute >= \(first) AND minute <= \(last)
+          """
+        return statement.plannedForItsValues
       }
       var found: [RetentionSlot: SymmetricKey] = [:]
       for row in rows {

@@ -68,15 +68,17 @@ extension DumpStore {
   /// What is stored under these names.
   func counts(of names: Set<CrashName>) async throws -> [CrashCount] {
     guard !names.isEmpty else { return [] }
-    return try await database.read { db in
-      try names.flatMap { name in
-        try db.rows(
-          """
-          SELECT * FROM crashCounts WHERE deviceId = \(name.device)
-          AND fingerprint = \(name.fingerprint)
-          """
-        ).map(CrashCount.init)
+    return try await database.look { db in
+      let asked = names.map {
+        SQLText("(CAST(\($0.device) AS TEXT), CAST(\($0.fingerprint) AS TEXT))")
       }
+      return try db.rows(asking: asked) { asked in
+        """
+        WITH asked (device, kind) AS (VALUES \(asked))
+        SELECT crashCounts.* FROM asked
+        CROSS JOIN crashCounts WHERE deviceId = device AND fingerprint = kind
+        """
+      }.map(CrashCount.init)
     }
   }
 

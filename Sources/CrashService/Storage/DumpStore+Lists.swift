@@ -10,12 +10,12 @@ extension DumpStore {
   /// The first `limit` dumps after `cursor`, newest first.
   /// - Parameter now: what is over by then is not there any more, deleted or not.
   func list(_ filter: DumpFilter, after cursor: DumpCursor?, limit: Int, now: Date) async throws
-    -> [(DumpCursor, DumpSummary)]
+    -> [DumpRow]
   {
     let low = lowest(now)
     let high = cursor.map { upperBound($0) } ?? DumpID.lowest(in: region, at: .max)
     let day = RetentionPeriod.dayNumber(cursor?.receivedAt ?? milliseconds(now))
-    let rows = try await database.read { db in
+    return try await database.read { db in
       // The newest partitions have enough in most cases, and each that is looked at takes time.
       let spans: [SQLText] =
         db.engine == .postgres ? [" AND day >= \(day - 1)", " AND day < \(day - 1)"] : [""]
@@ -32,11 +32,7 @@ extension DumpStore {
           left -= rows.count
         }
       }
-      return found
-    }
-    let newest = rows.sorted { $0.id > $1.id }.prefix(limit)
-    return try await summaries(Array(newest)).map {
-      (DumpCursor(receivedAt: milliseconds($0.receivedAt), id: $0.id), $0)
+      return Array(found.sorted { $0.id > $1.id }.prefix(limit))
     }
   }
 
@@ -88,7 +84,7 @@ extension DumpStore {
   }
 
   /// The rows with what is encrypted of them; without those whose key was destroyed.
-  private func summaries(_ rows: [DumpRow]) async throws -> [DumpSummary] {
+  func summaries(_ rows: [DumpRow]) async throws -> [DumpSummary] {
     let keys = try await keys.keys(of: Set(rows.map(\.slot)))
     return try rows.compactMap { row in
       guard let key = keys[row.slot] else { return nil }

@@ -122,13 +122,22 @@ struct DumpStores: Sendable {
   func list(_ filter: DumpFilter, after cursor: DumpCursor?, limit: Int, now: Date) async throws
     -> (page: [DumpSummary], next: DumpCursor?)
   {
-    var found: [(DumpCursor, DumpSummary)] = []
+    var found: [(store: DumpStore, row: DumpRow)] = []
     for store in all {
       found += try await store.list(filter, after: cursor, limit: limit + 1, now: now)
+        .map { (store, $0) }
     }
-    found.sort { ($0.0.receivedAt, $0.0.id) > ($1.0.receivedAt, $1.0.id) }
+    found.sort { ($0.row.receivedAt, $0.row.id) > ($1.row.receivedAt, $1.row.id) }
     let page = found.prefix(limit)
-    return (try await counted(page.map(\.1)), found.count > limit ? page.last?.0 : nil)
+    var summaries: [String: DumpSummary] = [:]
+    for store in all {
+      let rows = page.filter { $0.store === store }.map(\.row)
+      for summary in try await store.summaries(rows) { summaries[summary.id] = summary }
+    }
+    let last = page.last.map { DumpCursor(receivedAt: $0.row.receivedAt, id: $0.row.id) }
+    return (
+      try await counted(page.compactMap { summaries[$0.row.id] }), found.count > limit ? last : nil
+    )
   }
 
   /// How many dumps there are in all regions.
