@@ -32,13 +32,7 @@ extension RetentionKeys {
     for (slot, wrapped) in keys { try check(wrapped, of: slot) }
     try await partitions.having(Set(keys.map(\.slot.day)), in: database) {
       try await database.write { db in
-        for (slot, wrapped) in keys {
-          try db.run(
-            """
-            INSERT INTO retentionKeys (groupId, minute, wrapped)
-            VALUES (\(slot.group), \(slot.minute), \(wrapped)) ON CONFLICT DO NOTHING
-            """)
-        }
+        _ = try db.runAll(keys.map { Self.insert($0.wrapped, of: $0.slot) })
       }
     }
   }

@@ -68,11 +68,7 @@ final class RetentionKeys: Sendable {
       if let found = try Self.key(db, slot, secrets) { return found }
       let made = SymmetricKey(size: .bits256)
       let wrapped = try secrets.wrap(made.withUnsafeBytes { Data($0) }, name: Self.name(slot))
-      try db.run(
-        """
-        INSERT INTO retentionKeys (groupId, minute, wrapped)
-        VALUES (\(slot.group), \(slot.minute), \(wrapped)) ON CONFLICT DO NOTHING
-        """)
+      try db.run(Self.insert(wrapped, of: slot))
       // Another process may have been quicker.
       guard let stored = try Self.key(db, slot, secrets) else {
         throw SecretUnreadable(name: Self.name(slot))
@@ -115,8 +111,7 @@ final class RetentionKeys: Sendable {
   /// - Returns: how many there were.
   func destroy(before minute: Int64, group: String? = nil) async throws -> Int {
     newest.withLock { $0 = Newest() }
-    let over: SQLText =
-      "minute < \(minute)" + (group.map { " AND groupId = \($0)" } ?? "")
+    let over = Self.over(before: minute, group)
     let (destroyed, days) = try await database.write { db in
       let days = try db.rows(
         "SELECT DISTINCT minute / \(RetentionSlot.minutesOfDay) AS day FROM retentionKeys WHERE \(over)"
@@ -136,22 +131,26 @@ final class RetentionKeys: Sendable {
       if !days.isEmpty { try await database.eraseDeleted("retentionKeys") }
       return
     }
-    let first = minute.map { RetentionSlot(group: "", minute: $0).day } ?? .min
-    for day in try await partitions.days(before: first, in: database) {
-      try await database.write(lock: "partitions") { [partitions] in try partitions.drop(day, $0) }
+    var left = days
+    if let minute {
+      let first = RetentionSlot.day(of: minute)
+      for day in try await partitions.days(before: first, in: database) {
+        try await database.write(lock: "partitions") { [partitions] db in
+          try partitions.drop(day, db)
+        }
+      }
+      left = days.filter { $0 >= first }
     }
-    for day in days where day >= first {
+    for day in left {
       try await database.eraseDeleted(DayPartitions.name("retentionKeys", day))
     }
   }
 
   /// How many keys there are of minutes before this one.
   func count(before minute: Int64, group: String? = nil) async throws -> Int {
-    try await database.read { db in
-      var statement: SQLText =
-        "SELECT count(*) AS value FROM retentionKeys WHERE minute < \(minute)"
-      if let group { statement += " AND groupId = \(group)" }
-      return try db.value(statement) ?? 0
+    let over = Self.over(before: minute, group)
+    return try await database.read { db in
+      try db.value("SELECT count(*) AS value FROM retentionKeys WHERE \(over)") ?? 0
     }
   }
 
@@ -161,6 +160,18 @@ final class RetentionKeys: Sendable {
   /// - Throws: ``SecretUnreadable`` when it is not.
   func check(_ wrapped: Data, of slot: RetentionSlot) throws {
     _ = try secrets.unwrap(wrapped, name: Self.name(slot))
+  }
+
+  /// Keeps a key, unless its slot has one.
+  static func insert(_ wrapped: Data, of slot: RetentionSlot) -> SQLText {
+    """
+    INSERT INTO retentionKeys (groupId, minute, wrapped)
+    VALUES (\(slot.group), \(slot.minute), \(wrapped)) ON CONFLICT DO NOTHING
+    """
+  }
+
+  private static func over(before minute: Int64, _ group: String?) -> SQLText {
+    "minute < \(minute)" + (group.map { " AND groupId = \($0)" } ?? "")
   }
 
   private static func key(_ db: any SQLConnection, _ slot: RetentionSlot, _ secrets: SecretTable)

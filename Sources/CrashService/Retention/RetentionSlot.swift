@@ -27,7 +27,10 @@ struct RetentionSlot: Hashable, Sendable {
   }
 
   /// Days since 1970.
-  var day: Int64 { RetentionPeriod.dayNumber(minute * Self.length) }
+  var day: Int64 { Self.day(of: minute) }
+
+  /// The day, since 1970, of a minute.
+  static func day(of minute: Int64) -> Int64 { RetentionPeriod.dayNumber(minute * length) }
 
   /// The minute, since 1970, of a time in milliseconds.
   static func minute(of time: Int64) -> Int64 {

@@ -12,8 +12,7 @@ final class DayPartitions: Sendable {
   private let known = Mutex<Set<Int64>>([])
 
   /// - Parameters:
-  ///   - tables: that are partitioned in the same way, in the order of foreign eyes: one that is written first
-  ///     comes first.
+  ///   - tables: that are partitioned in the same way.
   ///   - bounds: which rows a day's partition has, as behind `FOR VALUES`.
   init(of tables: [String], bounds: @escaping @Sendable (Int64) -> SQLText) {
     self.tables = tables

@@ -9,19 +9,19 @@ extension DumpStore {
   static func store(
     _ rows: [DumpRow], in database: any SQLDatabase, partitions: DayPartitions
   ) async throws -> [StoreOutcome] {
-    // In one order everywhere, so that two processes never wait for each other.
-    let order = rows.indices.sorted { rows[$0].name < rows[$1].name }
-    return try await partitions.having(Set(rows.map(\.day)), in: database) {
-      try await store(rows, in: order, database)
+    try await partitions.having(Set(rows.map(\.day)), in: database) {
+      try await store(rows, in: database)
     }
   }
 
-  private static func store(_ rows: [DumpRow], in order: [Int], _ database: any SQLDatabase)
-    async throws -> [StoreOutcome]
+  private static func store(_ rows: [DumpRow], in database: any SQLDatabase) async throws
+    -> [StoreOutcome]
   {
-    try await database.write { db in
-      let keys = order.map { rows[$0] }.keyInserts
-      let isNew = Set(try keys.flatMap { try db.rows($0).map { try $0["dumpId"] as String } })
+    // In one order everywhere, so that two processes never wait for each other.
+    let ordered = rows.sorted { $0.name < $1.name }
+    return try await database.write { db in
+      let new = try ordered.keyInserts.flatMap { try db.rows($0) }
+      let isNew = Set(try new.map { try $0["dumpId"] as String })
       let outcomes = try rows.map { row -> StoreOutcome in
         if isNew.contains(row.id) { return .stored(id: row.id) }
         guard let stored = try find(db, row.key, device: row.deviceId) else {
@@ -29,7 +29,7 @@ extension DumpStore {
         }
         return stored.digest == row.digest ? .present(id: stored.id) : .conflict
       }
-      _ = try db.runAll(order.map { rows[$0] }.filter { isNew.contains($0.id) }.inserts)
+      _ = try db.runAll(ordered.filter { isNew.contains($0.id) }.inserts)
       return outcomes
     }
   }
