@@ -194,6 +194,7 @@ let hostModules: [Target] = [
   .systemLibrary(
     name: "CLibUSB", path: "CShims/CLibUSB", pkgConfig: "libusb-1.0",
     providers: [.apt(["libusb-1.0-0-dev"])]),
+  .systemLibrary(name: "CHeap", path: "CShims/CHeap"),
   module("SerialLink", ["CLibUSB", logging, nioCore, nioPosix]),
   module(
     "HostBridge",
@@ -215,7 +216,7 @@ let hostModules: [Target] = [
     ["HostBridge", "SerialLink", "ServiceAPI", argumentParser, lifecycle, logging]),
   program(
     "martlet-service",
-    ["CrashService", argumentParser, hummingbird, lifecycle, logging, nioCore, signals]),
+    ["CHeap", "CrashService", argumentParser, hummingbird, lifecycle, logging, nioCore, signals]),
   program(
     "martlet",
     [

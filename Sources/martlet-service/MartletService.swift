@@ -8,6 +8,7 @@ import Logging
 @main
 struct MartletService: AsyncParsableCommand {
   static func main() async {
+    limitHeapArenas()
     do {
       let given = Array(CommandLine.arguments.dropFirst())
       guard let arguments = try await RunConfiguration.completed(given) else { return }

@@ -1,0 +1,5 @@
+/* The header that declares mallopt where the C library is glibc: a module map needs one of its own. */
+#include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
