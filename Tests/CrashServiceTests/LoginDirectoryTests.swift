@@ -1,6 +1,7 @@
 // How fast a service learns that a token was made or revoked.
 
 import Foundation
+import SQLStorage
 import Synchronization
 import Testing
 
@@ -50,6 +51,32 @@ import Testing
     }
   }
 
+  @Test func `a token is known to who comes after it, whatever look was in progress`()
+    async throws
+  {
+    let folder = TestFolder()
+    let service = try await CrashService(
+      dataFolder: folder.url, masterKey: ServiceBench.masterKey)
+    let held = HeldDatabase(service.access.database)
+    let uptime = Uptime()
+    let directory = LoginDirectory(store: AccessStore(database: held), longestAge: .zero) {
+      uptime.now
+    }
+    let token = AccessToken()
+    // A look that has read and not yet told.
+    async let early = directory.credential(.token, token.id)
+    await held.untilRead(1)
+    uptime.advance(.milliseconds(1))
+    let credential = Credential(token, roles: [.reader], catalogs: .all, createdAt: Date())
+    try await service.access.insert(credential)
+    async let late = directory.credential(.token, token.id)
+    for _ in 0..<100 { await Task.yield() }
+    held.release()
+    #expect(try await early == nil)
+    #expect(try await late?.id == token.id)
+    try await service.close()
+  }
+
   @Test func `neither a token nor its secret is in the store's files`() async throws {
     let folder = TestFolder()
     let service = try await CrashService(
@@ -73,4 +100,46 @@ import Testing
       #expect(bytes.range(of: Data(token.secret)) == nil)
     }
   }
+}
+
+/// A database whose first answers come when they are let go.
+private final class HeldDatabase: SQLDatabase {
+  private let base: any SQLDatabase
+  private let reads = Mutex(0)
+  private let gate = AsyncStream.makeStream(of: Void.self)
+
+  init(_ base: any SQLDatabase) { self.base = base }
+
+  var engine: SQLEngine { base.engine }
+
+  func untilRead(_ number: Int) async {
+    while reads.withLock({ $0 }) < number { await Task.yield() }
+  }
+
+  func release() { gate.continuation.finish() }
+
+  func read<Value: Sendable>(
+    _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+  ) async throws -> Value {
+    let value = try await base.read(body)
+    reads.withLock { $0 += 1 }
+    for await _ in gate.stream {}
+    return value
+  }
+
+  func look<Value: Sendable>(
+    _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+  ) async throws -> Value {
+    try await base.look(body)
+  }
+
+  func write<Value: Sendable>(
+    lock: String?, _ body: @escaping @Sendable (any SQLConnection) throws -> Value
+  ) async throws -> Value {
+    try await base.write(lock: lock, body)
+  }
+
+  func eraseDeleted(_ table: String) async throws { try await base.eraseDeleted(table) }
+
+  func close() async throws { try await base.close() }
 }

@@ -12,7 +12,13 @@ final class LoginDirectory: Sendable {
     var credentials: [String: Credential] = [:]
     var count: Int?
     var checkedAt: Duration?
-    var refresh: Task<Void, any Error>?
+    var look: Look?
+  }
+
+  /// A look into the store that is in progress.
+  private struct Look {
+    var began: Duration
+    var task: Task<Void, any Error>
   }
 
   private let store: AccessStore
@@ -43,21 +49,27 @@ final class LoginDirectory: Sendable {
   }
 
   private func bringUpToDate() async throws {
-    let refresh = state.withLock { state -> Task<Void, any Error>? in
-      if let checkedAt = state.checkedAt, uptime() - checkedAt < longestAge { return nil }
-      // Whoever comes while one asks the store waits for that one.
-      if let refresh = state.refresh { return refresh }
-      let refresh = Task { try await self.load() }
-      state.refresh = refresh
-      return refresh
+    let arrival = uptime()
+    while true {
+      let look = state.withLock { state -> Look? in
+        if let checkedAt = state.checkedAt, arrival - checkedAt < longestAge { return nil }
+        // Whoever comes while one asks the store waits for that one.
+        if let look = state.look { return look }
+        let began = uptime()
+        let look = Look(began: began, task: Task { try await self.load(since: began) })
+        state.look = look
+        return look
+      }
+      guard let look else { return }
+      try await look.task.value
+      // One that began before may have missed what was there when this caller came.
+      if look.began >= arrival { return }
     }
-    try await refresh?.value
   }
 
-  private func load() async throws {
-    defer { state.withLock { $0.refresh = nil } }
-    // From before the look: what changes during it is not held against a later time.
-    let asked = uptime()
+  /// - Parameter began: before the look: what changes during it is not held against a later time.
+  private func load(since began: Duration) async throws {
+    defer { state.withLock { $0.look = nil } }
     let known = state.withLock { $0.count }
     let changed = try await store.changed(since: known)
     state.withLock { state in
@@ -66,7 +78,7 @@ final class LoginDirectory: Sendable {
           changed.credentials.map { (key($0.kind, $0.id), $0) }, uniquingKeysWith: { $1 })
         state.count = changed.count
       }
-      state.checkedAt = asked
+      state.checkedAt = began
     }
   }
 
