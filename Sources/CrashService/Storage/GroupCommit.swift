@@ -32,7 +32,8 @@ struct GroupCommitFull: Error {}
 /// milliseconds for a commit still takes thousands of items a second.
 ///
 /// A disk that takes less would get transactions of one or two, each of which writes the same pages of
-/// indices again. So a transaction waits, for a moment, until as many items are there as are on their way.
+/// indices again. So a transaction waits, for a moment, until half as many items are there as are on their way:
+/// the disk works on those while the processors work on the others.
 final class GroupCommit<Item: Sendable, Outcome: Sendable>: Sendable {
   typealias Commit = @Sendable ([Item]) async throws -> [Outcome]
 
@@ -52,10 +53,10 @@ final class GroupCommit<Item: Sendable, Outcome: Sendable>: Sendable {
     var gathering: (number: UInt64, continuation: CheckedContinuation<Void, Never>)?
     var nextNumber: UInt64 = 0
 
-    /// Whether a transaction that waited longer would get few more.
+    /// Whether enough is there for a transaction.
     func isWorthIt(_ limits: GroupCommitLimits) -> Bool {
       let coming = expected - waiting.count - committing
-      return waiting.count >= min(coming, limits.mostTogether)
+      return 2 * waiting.count >= min(coming, limits.mostTogether)
     }
   }
 
