@@ -16,8 +16,20 @@ final class RequestPace: ChannelDuplexHandler, RemovableChannelHandler {
   /// told in the middle of a body that the connection ends often reports that end, and not the answer.
   private static let worthReading = 16 * 1024 * 1024
 
+  /// What the client owes.
+  private enum Duty {
+    case nothing
+    /// A head, or to read an answer, by that moment.
+    case by(NIODeadline)
+    /// A body that keeps up.
+    case body(since: NIODeadline)
+  }
+
   private let limits: TransportLimits
-  private var timer: Scheduled<Void>?
+  private var duty = Duty.nothing
+  /// One for all duties: most are done long before it fires, so it looks then what there is to do by when, and is
+  /// not set anew with each.
+  private var timer: (task: Scheduled<Void>, wakes: NIODeadline)?
   /// Bytes of the present request's body so far, and those to come as far as it says.
   private var received = 0
   private var announced: Int?
@@ -30,10 +42,10 @@ final class RequestPace: ChannelDuplexHandler, RemovableChannelHandler {
 
   func handlerAdded(context: ChannelHandlerContext) { expectHead(context, limits.headTime) }
 
-  func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
+  func handlerRemoved(context: ChannelHandlerContext) { timer?.task.cancel() }
 
   func channelInactive(context: ChannelHandlerContext) {
-    timer?.cancel()
+    timer?.task.cancel()
     context.fireChannelInactive()
   }
 
@@ -50,43 +62,44 @@ final class RequestPace: ChannelDuplexHandler, RemovableChannelHandler {
       announced = head.headerFields[.contentLength].flatMap(Int.init)
       isBodyOpen = true
       isAnswerOpen = true
-      watchBody(context, since: context.eventLoop.now)
+      expect(context, .body(since: context.eventLoop.now))
     case .body(let buffer):
       received += buffer.readableBytes
     case .end:
       isBodyOpen = false
-      if isAnswerOpen {
-        timer?.cancel()
-        timer = nil
-      } else {
-        expectHead(context, limits.idleTime)
-      }
+      if isAnswerOpen { duty = .nothing } else { expectHead(context, limits.idleTime) }
     }
     context.fireChannelRead(data)
   }
 
   /// The head has to be whole in time, whatever comes of it meanwhile.
   private func expectHead(_ context: ChannelHandlerContext, _ time: TimeAmount) {
-    timer?.cancel()
-    timer = context.eventLoop.assumeIsolated().scheduleTask(in: time) {
-      context.close(promise: nil)
-    }
+    expect(context, .by(context.eventLoop.now + time))
   }
 
-  /// Looks from time to time whether the body comes as fast as it has to.
-  private func watchBody(_ context: ChannelHandlerContext, since start: NIODeadline) {
-    timer?.cancel()
-    let deadline = start + limits.patience + .seconds(Int64(received / max(limits.slowestRate, 1)))
-    timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
-      guard self.isBodyOpen else { return }
-      let due =
-        start + self.limits.patience
-        + .seconds(Int64(self.received / max(self.limits.slowestRate, 1)))
-      if due <= context.eventLoop.now {
+  private func expect(_ context: ChannelHandlerContext, _ duty: Duty) {
+    self.duty = duty
+    guard let deadline else { return }
+    if let timer, timer.wakes <= deadline { return }
+    timer?.task.cancel()
+    let task = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
+      self.timer = nil
+      if let deadline = self.deadline, deadline <= context.eventLoop.now {
         context.close(promise: nil)
       } else {
-        self.watchBody(context, since: start)
+        self.expect(context, self.duty)
       }
+    }
+    timer = (task, deadline)
+  }
+
+  /// When the connection ends unless the client does its duty.
+  private var deadline: NIODeadline? {
+    switch duty {
+    case .nothing: nil
+    case .by(let deadline): deadline
+    case .body(let start):
+      start + limits.patience + .seconds(Int64(received / max(limits.slowestRate, 1)))
     }
   }
 
@@ -130,8 +143,7 @@ final class RequestPace: ChannelDuplexHandler, RemovableChannelHandler {
     if !context.channel.isWritable {
       expectHead(context, limits.patience)
     } else if isAnswerOpen, !isBodyOpen {
-      timer?.cancel()
-      timer = nil
+      duty = .nothing
     }
     context.fireChannelWritabilityChanged()
   }
