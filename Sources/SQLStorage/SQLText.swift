@@ -16,6 +16,27 @@ public struct SQLText: Sendable {
   /// Whether it is planned anew for the values of each time.
   private(set) var isPlannedForItsValues = false
 
+  /// Rows of a table of values, as they stand behind `VALUES`.
+  /// - Parameters:
+  ///   - rows: with as many values as there are types.
+  ///   - types: of the columns. PostgreSQL takes them from the first row, which has no others to go by.
+  init(rows: some Sequence<[any SQLConvertible]>, of types: [SQLText]) {
+    parts = []
+    for row in rows {
+      let isFirst = parts.isEmpty
+      for (column, value) in row.enumerated() {
+        let separator = column > 0 ? ", " : isFirst ? "(" : "), ("
+        if isFirst {
+          parts += [.text(separator + "CAST("), .value(value.sqlValue), .text(" AS ")]
+          parts += types[column].parts + [.text(")")]
+        } else {
+          parts += [.text(separator), .value(value.sqlValue)]
+        }
+      }
+    }
+    if !parts.isEmpty { parts.append(.text(")")) }
+  }
+
   /// Text alone. Never make it from what came from outside.
   public init(raw text: String) { parts = [.text(text)] }
 
@@ -111,11 +132,18 @@ extension [SQLText] {
   /// Rows of values in groups of 64, 32, 16 and so on, separated by commas: so few texts are to be prepared, and
   /// none of rows with up to 500 values binds more than an engine takes.
   public var inStatements: [SQLText] {
-    var groups: [SQLText] = []
+    inGroupsOfFewSizes.map { $0.joined(separator: ", ") }
+  }
+}
+
+extension Array {
+  /// Groups of 64, 32, 16 and so on, in the order of the elements.
+  var inGroupsOfFewSizes: [ArraySlice<Element>] {
+    var groups: [ArraySlice<Element>] = []
     var rest = self[...]
     while !rest.isEmpty {
       let size = Swift.min(64, 1 << (Int.bitWidth - 1 - rest.count.leadingZeroBitCount))
-      groups.append(rest.prefix(size).joined(separator: ", "))
+      groups.append(rest.prefix(size))
       rest = rest.dropFirst(size)
     }
     return groups

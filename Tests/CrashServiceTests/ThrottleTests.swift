@@ -64,7 +64,7 @@ private let build = "0102030405060708090a0b0c0d0e0f1011121314"
       let verdicts = try await bench.verdicts(offers)
       #expect(verdicts == [.stored] + [OfferAnswer.Verdict](repeating: .skip, count: count - 1))
       let counts = try await bench.service.dumps.skipped(
-        of: try #require(DeviceID(ServiceBench.device)))
+        of: try #require(DeviceID(ServiceBench.device)), now: bench.clock.now)
       #expect(counts.values.reduce(0, +) == count - 1)
     }
   }

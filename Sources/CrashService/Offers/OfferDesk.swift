@@ -48,66 +48,27 @@ final class OfferDesk: Sendable {
     return try await desk.submit(Request(offers: offers, now: now))
   }
 
-  /// - Parameter settled: taken before anything is read, so that a dump which is stored meanwhile is
-  ///   counted twice rather than not at all.
   private static func judge(
     _ requests: [Request], home: DumpStore, others: [DumpStore], limits: ServiceLimits,
     settled: Set<Promises.Name>
   ) async throws -> [[OfferAnswer.Verdict]] {
-    let offers = requests.flatMap(\.offers)
-    let now = requests.map(\.now).max() ?? 0
-    let fleet = limits.dumpsPerFleet > 0
-    var elsewhere = [HeldDumps](repeating: HeldDumps(), count: offers.count)
-    for store in others {
-      let held = try await store.held(of: offers, limits: limits)
-      elsewhere = zip(elsewhere, held).map(+)
+    var round = OfferRound(
+      requests.flatMap(\.offers), now: requests.map(\.now).max() ?? 0, limits: limits,
+      settled: settled)
+    for store in [home] + others where !round.isSettled {
+      let held = try await store.database.look { [round] in try round.look($0) }
+      round.take(held, isHome: store === home)
     }
-    let verdicts = try await home.database.write(lock: "offers") { [elsewhere] db in
-      var promises = Promises(db: db, now: now, settled: settled)
-      // What is promised is read before what is held: a dump that is stored in between counts as both.
-      try promises.read(offers, fleet: fleet)
-      let held = zip(try DumpStore.held(db, of: offers, limits: limits), elsewhere).map(+)
-      var statements: [SQLText] = []
-      var skipped: [OfferedDump] = []
-      let verdicts = zip(offers, held).map { offer, held in
-        let verdict =
-          held.isStored
-          ? .stored
-          : limits.verdict(
-            held: held.numbers, promised: promises.open(beside: offer))
-        switch verdict {
-        case .send: statements.append(promises.give(offer, until: now + Promises.length))
-        case .skip: skipped.append(offer)
-        default: break
-        }
-        return verdict
-      }
-      statements += skip(skipped, now: now)
-      _ = try db.runAll(statements)
-      return verdicts
-    }
-    var rest = verdicts[...]
+    // Whoever promises nothing waits for nobody.
+    var verdicts = try await home.database.write(lock: round.isOpen ? "offers" : nil) { [round] in
+      try round.decided($0)
+    }[...]
     return requests.map { request in
-      defer { rest = rest.dropFirst(request.offers.count) }
-      return Array(rest.prefix(request.offers.count))
+      defer { verdicts = verdicts.dropFirst(request.offers.count) }
+      return Array(verdicts.prefix(request.offers.count))
     }
   }
 
-  private static func skip(_ offers: [OfferedDump], now: Int64) -> [SQLText] {
-    let rows = offers.map { offer in
-      SQLText(
-        """
-        (\(offer.placement.device.text), \(offer.key.bootCount), \(offer.key.sequence),
-          \(offer.fingerprint), \(offer.placement.groupID), \(now))
-        """)
-    }
-    return rows.inStatements.map { rows in
-      """
-      INSERT INTO skippedDumps (deviceId, bootCount, sequence, fingerprint, groupId, skippedAt)
-      VALUES \(rows) ON CONFLICT DO NOTHING
-      """
-    }
-  }
 }
 
 extension ServiceLimits {

@@ -79,7 +79,7 @@ struct Promises {
   private func live(_ owner: DumpKindName.Owner, _ kinds: Set<DumpKindName>) throws
     -> [DumpKindName: Set<Name>]
   {
-    let rows = try db.rows(asking: kinds.sqlRows) { asked in
+    let rows = try db.rows(asking: kinds.asked, of: ["TEXT", "TEXT"]) { asked in
       """
       WITH asked (owner, kind) AS (VALUES \(asked))
       SELECT owner, kind, deviceId, bootCount, sequence FROM asked

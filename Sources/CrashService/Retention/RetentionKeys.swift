@@ -82,11 +82,8 @@ final class RetentionKeys: Sendable {
     let minutes = slots.map(\.minute)
     guard let first = minutes.min(), let last = minutes.max() else { return [:] }
     return try await database.look { [secrets] db in
-      let asked = slots.map { slot in
-        SQLText(
-          "(CAST(\(slot.group) AS TEXT), CAST(\(slot.minute) AS \(db.engine.integer)))")
-      }
-      let rows = try db.rows(asking: asked) { asked in
+      let asked: [[any SQLConvertible]] = slots.map { [$0.group, $0.minute] }
+      let rows = try db.rows(asking: asked, of: ["TEXT", db.engine.integer]) { asked in
         let statement: SQLText = """
           WITH asked (owner, at) AS (VALUES \(asked))
           SELECT groupId, minute, wrapped FROM asked

@@ -68,7 +68,7 @@ struct CountRoutes: EndpointGroup {
       throw ServiceFailure.unknownDevice(device)
     }
     let totals = try await service.dumps.totals(of: device)
-    let skipped = try await service.dumps.skipped(of: device)
+    let skipped = try await service.dumps.skipped(of: device, now: service.now())
     let kinds = totals.map {
       DeviceCrashes.Kind(
         fingerprint: $0.key.fingerprint, total: $0.value,

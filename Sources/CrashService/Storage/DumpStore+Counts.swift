@@ -69,10 +69,8 @@ extension DumpStore {
   func counts(of names: Set<CrashName>) async throws -> [CrashCount] {
     guard !names.isEmpty else { return [] }
     return try await database.look { db in
-      let asked = names.map {
-        SQLText("(CAST(\($0.device) AS TEXT), CAST(\($0.fingerprint) AS TEXT))")
-      }
-      return try db.rows(asking: asked) { asked in
+      let asked: [[any SQLConvertible]] = names.map { [$0.device, $0.fingerprint] }
+      return try db.rows(asking: asked, of: ["TEXT", "TEXT"]) { asked in
         """
         WITH asked (device, kind) AS (VALUES \(asked))
         SELECT crashCounts.* FROM asked

@@ -1,5 +1,6 @@
 // What one region knows of offers: which dumps are there, promised, or were not taken.
 
+import Crypto
 import DumpFormat
 import Foundation
 import SQLStorage
@@ -26,17 +27,6 @@ struct DumpNumbers: Equatable, Sendable {
   }
 }
 
-/// What is held of an offered dump and its kind.
-struct HeldDumps: Equatable, Sendable {
-  var isStored = false
-  var numbers = DumpNumbers()
-
-  static func + (first: HeldDumps, second: HeldDumps) -> HeldDumps {
-    HeldDumps(
-      isStored: first.isStored || second.isStored, numbers: first.numbers + second.numbers)
-  }
-}
-
 extension DumpStore {
   static func makeOffers(_ db: any SQLConnection) throws {
     let engine = db.engine
@@ -54,68 +44,55 @@ extension DumpStore {
       ) \(engine.strictKeyed);
       CREATE INDEX promisesByCatalog ON promises (catalogId, fingerprint);
       CREATE INDEX promisesByEnd ON promises (ends);
+      -- The largest number of rows for the least that anyone asks of them: short, in one tree alone, and
+      -- those that are over lie together.
       CREATE TABLE skippedDumps (
-        deviceId \(engine.text) NOT NULL,
+        day \(engine.integer) NOT NULL,
+        device \(engine.blob) NOT NULL,
         bootCount \(engine.integer) NOT NULL,
         sequence \(engine.integer) NOT NULL,
         fingerprint \(engine.text) NOT NULL,
-        groupId \(engine.text) NOT NULL,
-        skippedAt \(engine.integer) NOT NULL,
-        PRIMARY KEY (deviceId, bootCount, sequence)
-      ) \(engine.strictKeyed);
-      CREATE INDEX skippedDumpsByTime ON skippedDumps (skippedAt)
+        PRIMARY KEY (day, device, bootCount, sequence)
+      ) \(engine.strictKeyed)
       """)
   }
 
-  /// What the store holds of the dumps that are offered, and of their kinds.
-  func held(of offers: [OfferedDump], limits: ServiceLimits) async throws -> [HeldDumps] {
-    guard !offers.isEmpty else { return [] }
-    return try await database.look { try Self.held($0, of: offers, limits: limits) }
+  /// Which of the offered dumps are stored.
+  static func stored(_ db: any SQLConnection, of offers: [OfferedDump]) throws
+    -> Set<Promises.Name>
+  {
+    let integer = db.engine.integer
+    let asked: [[any SQLConvertible]] = offers.map {
+      [$0.placement.device.text, $0.key.bootCount, $0.key.sequence]
+    }
+    let rows = try db.rows(asking: asked, of: ["TEXT", integer, integer]) { asked in
+      """
+      WITH asked (device, boot, number) AS (VALUES \(asked))
+      SELECT deviceId, bootCount, sequence FROM asked
+      CROSS JOIN dumpKeys WHERE deviceId = device AND bootCount = boot AND sequence = number
+      """
+    }
+    return Set(try rows.compactMap(Promises.Name.init))
   }
 
+  /// How many dumps there are of the kinds of offered ones.
   /// - Parameter limits: what they do not ask for is not counted.
-  static func held(_ db: any SQLConnection, of offers: [OfferedDump], limits: ServiceLimits) throws
-    -> [HeldDumps]
+  static func numbers(_ db: any SQLConnection, of offers: [OfferedDump], limits: ServiceLimits)
+    throws -> [DumpNumbers]
   {
-    let stored = try stored(db, of: offers)
-    let new = offers.filter { !stored.contains($0.name) }
-    let groups = try numbers(db, .group, Set(new.map(\.kindOfGroup)))
+    let groups = try numbers(db, .group, Set(offers.map(\.kindOfGroup)))
     let fleets =
-      limits.dumpsPerFleet > 0 ? try numbers(db, .fleet, Set(new.map(\.kindOfFleet))) : [:]
+      limits.dumpsPerFleet > 0 ? try numbers(db, .fleet, Set(offers.map(\.kindOfFleet))) : [:]
     return try offers.map { offer in
-      if stored.contains(offer.name) { return HeldDumps(isStored: true) }
       let ofGroup = groups[offer.kindOfGroup] ?? 0
       // A device has none of what its group has none of, and when the group has enough it is not asked.
       let isDeviceAsked =
         limits.dumpsPerDevice > 0 && ofGroup > 0
         && (limits.dumpsPerGroup == 0 || ofGroup < limits.dumpsPerGroup)
-      return HeldDumps(
-        numbers: DumpNumbers(
-          device: isDeviceAsked ? try number(db, ofDevice: offer) : 0, group: ofGroup,
-          fleet: fleets[offer.kindOfFleet] ?? 0))
+      return DumpNumbers(
+        device: isDeviceAsked ? try number(db, ofDevice: offer) : 0, group: ofGroup,
+        fleet: fleets[offer.kindOfFleet] ?? 0)
     }
-  }
-
-  /// Which of the offered dumps are stored.
-  private static func stored(_ db: any SQLConnection, of offers: [OfferedDump]) throws
-    -> Set<Promises.Name>
-  {
-    let asked = offers.map { offer in
-      SQLText(
-        """
-        (CAST(\(offer.placement.device.text) AS TEXT),
-          CAST(\(offer.key.bootCount) AS \(db.engine.integer)),
-          CAST(\(offer.key.sequence) AS \(db.engine.integer)))
-        """)
-    }
-    let rows = try db.rows(asking: asked) { asked in
-      """
-      WITH asked (device, boot, number) AS (VALUES \(asked))
-      SELECT deviceId, bootCount, sequence FROM asked
-      LEFT JOIN dumpKeys ON deviceId = device AND bootCount = boot AND sequence = number
-      """
-    }
-    return Set(try rows.compactMap(Promises.Name.init))
   }
 
   private static func number(_ db: any SQLConnection, ofDevice offer: OfferedDump) throws -> Int {
@@ -130,11 +107,11 @@ extension DumpStore {
   private static func numbers(
     _ db: any SQLConnection, _ owner: DumpKindName.Owner, _ kinds: Set<DumpKindName>
   ) throws -> [DumpKindName: Int] {
-    let rows = try db.rows(asking: kinds.sqlRows) { asked in
+    let rows = try db.rows(asking: kinds.asked, of: ["TEXT", "TEXT"]) { asked in
       """
       WITH asked (owner, kind) AS (VALUES \(asked))
-      SELECT owner, kind, CAST(coalesce(sum(number), 0) AS \(db.engine.integer)) AS number
-      FROM asked LEFT JOIN dumpKinds ON \(owner.column) = owner AND fingerprint = kind
+      SELECT owner, kind, CAST(sum(number) AS \(db.engine.integer)) AS number FROM asked
+      CROSS JOIN dumpKinds WHERE \(owner.column) = owner AND fingerprint = kind
       GROUP BY owner, kind
       """
     }
@@ -157,12 +134,37 @@ extension DumpStore {
     }
   }
 
-  /// How many dumps of a device were not taken, by fingerprint.
-  func skipped(of device: DeviceID) async throws -> [String: Int] {
-    try await database.read { db in
+  /// Writes down which offered dumps were not taken; milliseconds since 1970.
+  static func skip(_ offers: [OfferedDump], now: Int64) -> [SQLText] {
+    let day = RetentionPeriod.dayNumber(now)
+    return offers.map { offer in
+      SQLText(
+        """
+        (\(day), \(skipName(offer.placement.device)), \(offer.key.bootCount),
+          \(offer.key.sequence), \(offer.fingerprint))
+        """)
+    }.inStatements.map { rows in
+      """
+      INSERT INTO skippedDumps (day, device, bootCount, sequence, fingerprint)
+      VALUES \(rows) ON CONFLICT DO NOTHING
+      """
+    }
+  }
+
+  /// How many dumps of a device were not taken in the last 29 days, by fingerprint.
+  func skipped(of device: DeviceID, now: Date) async throws -> [String: Int] {
+    let time = milliseconds(now)
+    let today = RetentionPeriod.dayNumber(time)
+    let first = RetentionPeriod.dayNumber(
+      RetentionPeriod.horizon(days: RetentionPeriod.mostDays, now: time))
+    return try await database.read { db in
+      // One that was offered again is there on each of those days.
       let rows = try db.rows(
         """
-        SELECT fingerprint, count(*) AS number FROM skippedDumps WHERE deviceId = \(device.text)
+        SELECT fingerprint, count(*) AS number FROM (
+          SELECT DISTINCT bootCount, sequence, fingerprint FROM skippedDumps
+          WHERE day IN \((first...max(first, today)).sqlList)
+          AND device = \(Self.skipName(device))) AS skipped
         GROUP BY fingerprint
         """)
       return Dictionary(
@@ -171,11 +173,17 @@ extension DumpStore {
     }
   }
 
+  /// The device as the table of skipped dumps has it: 16 bytes of its id's SHA-256, a quarter of the id.
+  private static func skipName(_ device: DeviceID) -> Data {
+    Data(SHA256.hash(data: Data(device.text.utf8)).prefix(16))
+  }
+
   /// Forgets promises that are over, and what was skipped long ago; milliseconds since 1970.
   func forgetOffers(before horizon: Int64, now: Int64) async throws {
+    let first = RetentionPeriod.dayNumber(horizon)
     try await database.write { db in
       try db.run("DELETE FROM promises WHERE ends <= \(now)")
-      try db.run("DELETE FROM skippedDumps WHERE skippedAt < \(horizon)")
+      try db.run("DELETE FROM skippedDumps WHERE day < \(first)")
     }
   }
 }
@@ -205,18 +213,5 @@ struct DumpKindName: Hashable {
 
 extension Set<DumpKindName> {
   /// For a table (owner, kind) of values.
-  var sqlRows: [SQLText] {
-    map { "(CAST(\($0.owner) AS TEXT), CAST(\($0.fingerprint) AS TEXT))" }
-  }
-}
-
-extension SQLConnection {
-  /// The rows of statements that ask for many things each. SQLite finds no index for a row of values `IN` others: what
-  /// is asked for stands on the left of a LEFT JOIN.
-  /// - Parameters:
-  ///   - asked: rows of values.
-  ///   - statement: is given some of them, separated by commas.
-  func rows(asking asked: [SQLText], _ statement: (SQLText) -> SQLText) throws -> [SQLRow] {
-    try asked.inStatements.flatMap { try rows(statement($0)) }
-  }
+  var asked: [[any SQLConvertible]] { map { [$0.owner, $0.fingerprint] } }
 }

@@ -109,11 +109,11 @@ struct DumpStores: Sendable {
     }
   }
 
-  /// How many dumps of a device were not taken, by fingerprint.
-  func skipped(of device: DeviceID) async throws -> [String: Int] {
+  /// How many dumps of a device were not taken in the last 29 days, by fingerprint.
+  func skipped(of device: DeviceID, now: Date) async throws -> [String: Int] {
     var counts: [String: Int] = [:]
     for store in all {
-      counts.merge(try await store.skipped(of: device), uniquingKeysWith: +)
+      counts.merge(try await store.skipped(of: device, now: now), uniquingKeysWith: +)
     }
     return counts
   }
