@@ -116,13 +116,8 @@ public struct SymbolFinder: Sendable {
 extension BuildID {
   /// Reads 40 hexadecimal digits; `nil` for anything else.
   public init?(hexDigits: String) {
-    let digits = Array(hexDigits.utf8)
-    guard digits.count == 2 * Self.count else { return nil }
+    guard let digits = [UInt8](hexDigits: hexDigits), digits.count == Self.count else { return nil }
     self.init()
-    for i in 0..<Self.count {
-      let pair = String(decoding: digits[(2 * i)..<(2 * i + 2)], as: UTF8.self)
-      guard pair.allSatisfy(\.isHexDigit), let byte = UInt8(pair, radix: 16) else { return nil }
-      bytes[i] = byte
-    }
+    for (index, byte) in digits.enumerated() { bytes[index] = byte }
   }
 }

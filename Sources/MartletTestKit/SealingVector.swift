@@ -1,5 +1,6 @@
 // The vectors of Tests/DumpSealingTests/Vectors, from their text to the records that a board takes.
 
+import DumpFormat
 import Foundation
 import SealingVectors
 
@@ -89,15 +90,6 @@ public struct SealingVector: Sendable, CustomStringConvertible {
   ]
 
   private static func bytes(_ hex: Substring) -> [UInt8]? {
-    guard hex != "-" else { return [] }
-    guard hex.utf8.count.isMultiple(of: 2) else { return nil }
-    let digits = hex.utf8.map { $0 }
-    var bytes: [UInt8] = []
-    for at in stride(from: 0, to: digits.count, by: 2) {
-      guard let byte = UInt8(String(decoding: digits[at...(at + 1)], as: UTF8.self), radix: 16)
-      else { return nil }
-      bytes.append(byte)
-    }
-    return bytes
+    hex == "-" ? [] : [UInt8](hexDigits: hex)
   }
 }

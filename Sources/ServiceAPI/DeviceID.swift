@@ -13,9 +13,7 @@ public struct DeviceID: Hashable, Sendable {
   /// - Parameter text: 128 hex digits of either case; `nil` for anything else.
   public init?(_ text: some StringProtocol) {
     let text = text.lowercased()
-    guard text.utf8.count == 2 * Self.byteCount,
-      text.utf8.allSatisfy({ hexValue($0) != nil })
-    else { return nil }
+    guard [UInt8](hexDigits: text)?.count == Self.byteCount else { return nil }
     self.text = text
   }
 
@@ -26,17 +24,5 @@ public struct DeviceID: Hashable, Sendable {
   }
 
   /// The 64 bytes.
-  public var bytes: [UInt8] {
-    let digits = text.utf8.map { hexValue($0) ?? 0 }
-    return stride(from: 0, to: digits.count - 1, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
-  }
-}
-
-/// The value of one ASCII hex digit, `nil` for any other character.
-private func hexValue(_ digit: UInt8) -> UInt8? {
-  switch digit {
-  case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-  case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-  default: nil
-  }
+  public var bytes: [UInt8] { [UInt8](hexDigits: text) ?? [] }
 }

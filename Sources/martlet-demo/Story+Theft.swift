@@ -1,6 +1,7 @@
 // The scenes with somebody who is not trusted: a lease said again, and a flash that was stolen.
 
 import Foundation
+import ServiceAPI
 
 extension Story {
   /// Says a lease again that the board took before consent was revoked.
@@ -67,11 +68,7 @@ extension Story {
   /// The parts of a dump's body that are its own: at least 8 different bytes in 16, and nothing of what
   /// anybody may know, its prologue (docs/formats/dump.md) and the device's id.
   private static func pieces(of dump: [UInt8], _ device: String) -> [[UInt8]] {
-    let digits = device.compactMap { $0.hexDigitValue }
-    let id = stride(from: 0, to: digits.count - 1, by: 2).map {
-      UInt8(digits[$0] << 4 | digits[$0 + 1])
-    }
-    let known = Data(dump.prefix(128)) + Data(id)
+    let known = Data(dump.prefix(128)) + Data(DeviceID(device)?.bytes ?? [])
     return stride(from: 128, to: max(128, dump.count - pieceSize), by: 4).map {
       Array(dump[$0..<$0 + pieceSize])
     }.filter { Set($0).count >= 8 && known.range(of: Data($0)) == nil }

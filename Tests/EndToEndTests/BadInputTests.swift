@@ -100,7 +100,7 @@ extension StandTests {
         throw ProcessFailure(.unexpected, "\(url.path) has no build-id")
       }
       let id = bytes[note.upperBound..<note.upperBound + 20]
-      let text = id.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+      let text = id.hexDigits
       bytes[note.upperBound] = 0xEE
       return (bytes, text)
     }

@@ -67,7 +67,8 @@ final class FakeService: ServiceClient {
       lease: Data(
         authority.lease(
           authority.terms(
-            device: bytes(ofHex: device), nonce: [UInt8](request.nonce), allowed: isAllowed,
+            device: [UInt8](hexDigits: device) ?? [], nonce: [UInt8](request.nonce),
+            allowed: isAllowed,
             epoch: epoch, lifetime: 200))))
   }
 

@@ -187,17 +187,10 @@ extension LeaseAuthority {
   ) -> [UInt8] {
     lease(
       terms(
-        device: bytes(ofHex: wish.device), nonce: wish.nonce, allowed: allowed, epoch: epoch,
+        device: [UInt8](hexDigits: wish.device) ?? [], nonce: wish.nonce, allowed: allowed,
+        epoch: epoch,
         lifetime: lifetime, dumpsPerFingerprint: dumpsPerFingerprint,
         knownFingerprints: knownFingerprints))
-  }
-}
-
-/// The bytes that hex digits stand for.
-func bytes(ofHex digits: String) -> [UInt8] {
-  let digits = digits.compactMap { $0.hexDigitValue }
-  return stride(from: 0, to: digits.count - 1, by: 2).map {
-    UInt8(digits[$0] << 4 | digits[$0 + 1])
   }
 }
 

@@ -19,9 +19,11 @@ public struct AccessToken: Sendable {
 
   /// Reads a token; `nil` for anything that is none.
   public init?(_ text: some StringProtocol) {
-    let parts = text.split(separator: "_", omittingEmptySubsequences: false)
-    guard parts.count == 3, parts[0] == "mt", parts[1].utf8.count == 16,
-      let id = bytes(hex: parts[1]), let secret = bytes(hex: parts[2]), secret.count == 32
+    let bytes = Array(text.utf8)
+    guard bytes.count == 84, bytes[...2].elementsEqual("mt_".utf8), bytes[19] == UInt8(ascii: "_"),
+      !bytes.contains(where: { UInt8(ascii: "A") <= $0 && $0 <= UInt8(ascii: "F") }),
+      let id = [UInt8](hexDigits: String(decoding: bytes[3..<19], as: UTF8.self)),
+      let secret = [UInt8](hexDigits: String(decoding: bytes[20...], as: UTF8.self))
     else { return nil }
     self.id = id.hexDigits
     self.secret = secret
@@ -41,22 +43,4 @@ public struct AccessToken: Sendable {
 extension AccessToken: CustomStringConvertible {
   /// Says which token it is, and not the token: safe in logs.
   public var description: String { "token \(id)" }
-}
-
-/// The bytes of lower-case hex digits; `nil` for anything else.
-private func bytes(hex text: some StringProtocol) -> [UInt8]? {
-  let values = text.utf8.map { digit -> UInt8? in
-    switch digit {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-    default: nil
-    }
-  }
-  guard values.count.isMultiple(of: 2) else { return nil }
-  var bytes: [UInt8] = []
-  for index in stride(from: 0, to: values.count, by: 2) {
-    guard let high = values[index], let low = values[index + 1] else { return nil }
-    bytes.append(high << 4 | low)
-  }
-  return bytes
 }

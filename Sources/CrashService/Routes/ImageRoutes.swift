@@ -1,6 +1,7 @@
 // Images over HTTP: taken in, written down, and kept in the region of their boundary.
 
 import Crypto
+import DumpFormat
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -117,7 +118,7 @@ struct ImageRoutes: EndpointGroup {
     var bytes = Array(digest.prefix(16))
     bytes[6] = bytes[6] & 0x0F | 0x80
     bytes[8] = bytes[8] & 0x3F | 0x80
-    let hex = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
-    return [0..<4, 4..<6, 6..<8, 8..<10, 10..<16].map { hex[$0].joined() }.joined(separator: "-")
+    return [0..<4, 4..<6, 6..<8, 8..<10, 10..<16].map { bytes[$0].hexDigits }
+      .joined(separator: "-")
   }
 }
