@@ -1,4 +1,4 @@
-/* The header that declares mallopt where the C library is glibc: a module map needs one of its own. */
+/* Declares mallopt where the C library is glibc; a module map needs a header of its own. */
 #include <stdlib.h>
 #ifdef __GLIBC__
 #include <malloc.h>
