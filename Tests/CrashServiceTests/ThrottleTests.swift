@@ -69,6 +69,62 @@ private let build = "0102030405060708090a0b0c0d0e0f1011121314"
     }
   }
 
+  @Test func `what an earlier version skipped is counted still, and for 29 days`() async throws {
+    let folder = TestFolder()
+    let clock = TestClock()
+    let device = try #require(DeviceID(ServiceBench.device))
+    try await ServiceBench.run(folder: folder, clock: clock) { bench in
+      let database = bench.service.dumps.usEast.database
+      let now = milliseconds(clock.now)
+      try await database.write { db in
+        let (text, integer) = (db.engine.text, db.engine.integer)
+        try db.script(
+          """
+          DROP TABLE skips;
+          DELETE FROM migrations WHERE name = 'skips';
+          CREATE TABLE skippedDumps (
+            deviceId \(text) NOT NULL, bootCount \(integer) NOT NULL, sequence \(integer) NOT NULL,
+            fingerprint \(text) NOT NULL, groupId \(text) NOT NULL, skippedAt \(integer) NOT NULL,
+            PRIMARY KEY (deviceId, bootCount, sequence))
+          """)
+        // More than are moved at once, of two devices.
+        for boot in 0..<UInt32(600) {
+          for id in [device.text, ServiceBench.oddDevice] {
+            try db.run(
+              """
+              INSERT INTO skippedDumps VALUES (\(id), \(boot), 1, '00000000000000aa', 'g', \(now))
+              """)
+          }
+        }
+      }
+    }
+    try await ServiceBench.run(folder: folder, setUp: false, clock: clock) { bench in
+      let dumps = bench.service.dumps
+      #expect(try await dumps.skipped(of: device, now: clock.now) == ["00000000000000aa": 600])
+      clock.advance(seconds: 28 * 86_400)
+      _ = try await bench.service.deleteOverdue()
+      #expect(try await dumps.skipped(of: device, now: clock.now) == ["00000000000000aa": 600])
+      clock.advance(seconds: 2 * 86_400)
+      _ = try await bench.service.deleteOverdue()
+      #expect(try await dumps.skipped(of: device, now: clock.now) == [:])
+    }
+  }
+
+  @Test func `a dump that is offered again the next day is skipped once`() async throws {
+    try await ServiceBench.run(limits: ServiceLimits(dumpsPerGroup: 1)) { bench in
+      try await bench.setConsent(.enabled)
+      try await fill(bench, 1)
+      let offer = bench.offer(bootCount: 7, epoch: try await bench.epoch())
+      let device = try #require(DeviceID(ServiceBench.device))
+      for _ in 0..<2 {
+        #expect(try await bench.verdicts([offer]) == [.skip])
+        bench.clock.advance(seconds: 86_400)
+      }
+      let skipped = try await bench.service.dumps.skipped(of: device, now: bench.clock.now)
+      #expect(Array(skipped.values) == [1])
+    }
+  }
+
   @Test func `all devices of a group count together, those of others do not`() async throws {
     let limits = ServiceLimits(dumpsPerGroup: 2)
     try await ServiceBench.run(limits: limits) { bench in
@@ -86,6 +142,23 @@ private let build = "0102030405060708090a0b0c0d0e0f1011121314"
       #expect(try await verdict(ServiceBench.oddDevice) == [.skip])
       _ = try await bench.claim(ServiceBench.oddDevice, into: ServiceBench.otherGroup)
       #expect(try await verdict(ServiceBench.oddDevice) == [.send])
+    }
+  }
+
+  @Test func `a stored dump is told as stored, whatever there is enough of and wherever it lies`()
+    async throws
+  {
+    try await ServiceBench.run(limits: ServiceLimits(dumpsPerGroup: 1)) { bench in
+      try await bench.setConsent(.enabled)
+      try await bench.addOddDevice()
+      for device in [ServiceBench.device, ServiceBench.oddDevice] {
+        try await fill(bench, 1, device: device)
+      }
+      for device in [ServiceBench.device, ServiceBench.oddDevice] {
+        let epoch = try await bench.epoch(device)
+        let offers = (UInt32(1)...2).map { bench.offer(bootCount: $0, epoch: epoch) }
+        #expect(try await bench.verdicts(offers, device: device) == [.stored, .skip])
+      }
     }
   }
 

@@ -1,6 +1,5 @@
 // What one region knows of offers: which dumps are there, promised, or were not taken.
 
-import Crypto
 import DumpFormat
 import Foundation
 import SQLStorage
@@ -44,16 +43,16 @@ extension DumpStore {
       ) \(engine.strictKeyed);
       CREATE INDEX promisesByCatalog ON promises (catalogId, fingerprint);
       CREATE INDEX promisesByEnd ON promises (ends);
-      -- The largest number of rows for the least that anyone asks of them: short, in one tree alone, and
-      -- those that are over lie together.
       CREATE TABLE skippedDumps (
-        day \(engine.integer) NOT NULL,
-        device \(engine.blob) NOT NULL,
+        deviceId \(engine.text) NOT NULL,
         bootCount \(engine.integer) NOT NULL,
         sequence \(engine.integer) NOT NULL,
         fingerprint \(engine.text) NOT NULL,
-        PRIMARY KEY (day, device, bootCount, sequence)
-      ) \(engine.strictKeyed)
+        groupId \(engine.text) NOT NULL,
+        skippedAt \(engine.integer) NOT NULL,
+        PRIMARY KEY (deviceId, bootCount, sequence)
+      ) \(engine.strictKeyed);
+      CREATE INDEX skippedDumpsByTime ON skippedDumps (skippedAt)
       """)
   }
 
@@ -134,56 +133,12 @@ extension DumpStore {
     }
   }
 
-  /// Writes down which offered dumps were not taken; milliseconds since 1970.
-  static func skip(_ offers: [OfferedDump], now: Int64) -> [SQLText] {
-    let day = RetentionPeriod.dayNumber(now)
-    return offers.map { offer in
-      SQLText(
-        """
-        (\(day), \(skipName(offer.placement.device)), \(offer.key.bootCount),
-          \(offer.key.sequence), \(offer.fingerprint))
-        """)
-    }.inStatements.map { rows in
-      """
-      INSERT INTO skippedDumps (day, device, bootCount, sequence, fingerprint)
-      VALUES \(rows) ON CONFLICT DO NOTHING
-      """
-    }
-  }
-
-  /// How many dumps of a device were not taken in the last 29 days, by fingerprint.
-  func skipped(of device: DeviceID, now: Date) async throws -> [String: Int] {
-    let time = milliseconds(now)
-    let today = RetentionPeriod.dayNumber(time)
-    let first = RetentionPeriod.dayNumber(
-      RetentionPeriod.horizon(days: RetentionPeriod.mostDays, now: time))
-    return try await database.read { db in
-      // One that was offered again is there on each of those days.
-      let rows = try db.rows(
-        """
-        SELECT fingerprint, count(*) AS number FROM (
-          SELECT DISTINCT bootCount, sequence, fingerprint FROM skippedDumps
-          WHERE day IN \((first...max(first, today)).sqlList)
-          AND device = \(Self.skipName(device))) AS skipped
-        GROUP BY fingerprint
-        """)
-      return Dictionary(
-        try rows.map { (try $0["fingerprint"] as String, try $0["number"] as Int) },
-        uniquingKeysWith: +)
-    }
-  }
-
-  /// The device as the table of skipped dumps has it: 16 bytes of its id's SHA-256, a quarter of the id.
-  private static func skipName(_ device: DeviceID) -> Data {
-    Data(SHA256.hash(data: Data(device.text.utf8)).prefix(16))
-  }
-
   /// Forgets promises that are over, and what was skipped long ago; milliseconds since 1970.
   func forgetOffers(before horizon: Int64, now: Int64) async throws {
     let first = RetentionPeriod.dayNumber(horizon)
     try await database.write { db in
       try db.run("DELETE FROM promises WHERE ends <= \(now)")
-      try db.run("DELETE FROM skippedDumps WHERE day < \(first)")
+      try db.run("DELETE FROM skips WHERE day < \(first)")
     }
   }
 }
