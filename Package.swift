@@ -52,6 +52,11 @@ let bearSSLSources = [
   "mac/hmac.c", "symcipher/chacha20_ct.c", "symcipher/poly1305_ctmul.c",
 ]
 
+/// For hosts alone: firmware has no use for their processors.
+let hostShims: [Target] =
+  board == nil
+  ? [.target(name: "CHostCRC", path: "CShims/CHostCRC", cSettings: cSettings)] : []
+
 let deviceModules: [Target] = [
   .target(name: "BoardHAL", path: "CShims/BoardHAL", cSettings: cSettings),
   // Not ours, so its warnings stop nothing.
@@ -62,7 +67,7 @@ let deviceModules: [Target] = [
       .headerSearchPath("freestanding"), .headerSearchPath("source/inc"),
       .headerSearchPath("source/src"), .disableWarning("everything"),
     ]),
-  module("DumpFormat"),
+  module("DumpFormat", hostShims.map { .byName(name: $0.name) }),
   module("DumpSealing", ["CBearSSL", "DumpFormat"]),
   module("DumpRing", ["BoardHAL", "DumpFormat", "DumpSealing"]),
   module("ConsentLease", ["DumpFormat"]),
@@ -353,7 +358,7 @@ let package = Package(
     + (board != nil ? [.library(name: "CortexM4F", targets: ["CortexM4F"])] : [])
     + (hosted && !isDeviceOnly ? hostProducts : []),
   dependencies: hosted ? kitDependencies + (isDeviceOnly ? [] : hostDependencies) : [],
-  targets: deviceModules
+  targets: hostShims + deviceModules
     + (board != nil ? coreModules : [])
     + (board != nil && board != "external" ? demoModules : [])
     + (fuzzing ? fuzzModules : [])

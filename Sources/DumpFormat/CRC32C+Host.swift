@@ -1,9 +1,28 @@
-// The same checksum on a host, where whole dumps are checked again and again: eight bytes at a time.
+// The same checksum on a host, where whole dumps are checked again and again: by the processor's instruction,
+// or eight bytes at a time.
 
 #if !hasFeature(Embedded)
+  #if canImport(CHostCRC)
+    private import CHostCRC
+  #endif
+
   extension CRC32C {
-    /// From how many bytes on the tables pay.
-    static let fewestForTables = 64
+    /// From how many bytes on the call pays.
+    static let fewestForHost = 64
+
+    #if canImport(CHostCRC)
+      private static let hasInstruction = martlet_has_crc32c()
+    #endif
+
+    /// What `bytes` make of the state `crc`.
+    static func state(_ crc: UInt32, after bytes: UnsafeRawBufferPointer) -> UInt32 {
+      #if canImport(CHostCRC)
+        if hasInstruction, let start = bytes.baseAddress {
+          return martlet_crc32c(crc, start, bytes.count)
+        }
+      #endif
+      return tableState(crc, after: bytes)
+    }
 
     /// The remainders of a byte at each of eight places.
     private static let tables: [UInt32] = {
@@ -22,8 +41,8 @@
       return tables
     }()
 
-    /// What `bytes` make of the state `crc`.
-    static func state(_ crc: UInt32, after bytes: UnsafeRawBufferPointer) -> UInt32 {
+    /// The same on a processor without the instruction.
+    static func tableState(_ crc: UInt32, after bytes: UnsafeRawBufferPointer) -> UInt32 {
       tables.withUnsafeBufferPointer { tables in
         var crc = crc
         var at = 0

@@ -20,7 +20,7 @@ public struct CRC32C: Sendable {
   /// Feeds `count` bytes from `start`.
   public mutating func update(_ start: UnsafeRawPointer, count: Int) {
     #if !hasFeature(Embedded)
-      if count >= Self.fewestForTables {
+      if count >= Self.fewestForHost {
         state = Self.state(state, after: UnsafeRawBufferPointer(start: start, count: count))
         return
       }

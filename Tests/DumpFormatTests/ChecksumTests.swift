@@ -67,6 +67,8 @@ private func checksum(_ bytes: [UInt8]) -> UInt32 {
         firmware.feed(base, count: cut)
         firmware.feed(base + cut, count: length - cut)
         #expect(firmware.value == crc.value, "\(start), \(length), \(cut)")
+        // As hosts do it whose processor has no instruction for it.
+        #expect(~CRC32C.tableState(.max, after: run) == crc.value, "\(start), \(length)")
       }
     }
     #expect(CRC32C().value == 0)
