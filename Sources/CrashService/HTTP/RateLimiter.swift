@@ -12,7 +12,7 @@ final class RateLimiter: Sendable {
     var at: Duration
   }
 
-  /// Callers that are remembered at most. Beyond it those go that have asked for little.
+  /// Callers that are remembered at most. Beyond it the half goes that has asked for least.
   private static let most = 10_000
   private static let seconds = 10.0
 
@@ -39,21 +39,28 @@ final class RateLimiter: Sendable {
     try take(caller, 0)
   }
 
+  private var full: Double { max(1, rate * Self.seconds) }
+
+  /// What is in a bucket by now.
+  private func level(_ bucket: Bucket, _ now: Duration) -> Double {
+    min(full, bucket.left + (now - bucket.at) / .seconds(1) * rate)
+  }
+
   private func take(_ caller: String, _ amount: Double) throws(ServiceFailure) {
     guard rate > 0 else { return }
     let now = uptime()
-    let full = max(1, rate * Self.seconds)
     let missing: Double = buckets.withLock { buckets in
       var bucket = buckets[caller] ?? Bucket(left: full, at: now)
-      bucket.left = min(full, bucket.left + (now - bucket.at) / .seconds(1) * rate)
+      bucket.left = level(bucket, now)
       bucket.at = now
       guard bucket.left >= 1 else { return 1 - bucket.left }
       bucket.left -= amount
       if buckets[caller] == nil, amount > 0, buckets.count >= Self.most {
-        // Whoever has most left loses least by being forgotten.
-        if let idle = buckets.max(by: { $0.value.left < $1.value.left }) {
-          buckets[idle.key] = nil
-        }
+        // Whoever has most left loses least by being forgotten. Half at once: to look for one of them each time
+        // would make every new caller as dear as all of the others.
+        let busiest = buckets.sorted { level($0.value, now) < level($1.value, now) }
+        buckets = Dictionary(
+          busiest.prefix(Self.most / 2).map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
       }
       if amount > 0 { buckets[caller] = bucket }
       return 0
