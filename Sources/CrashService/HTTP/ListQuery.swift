@@ -54,13 +54,14 @@ struct ListQuery: Sendable {
 }
 
 extension Request {
-  /// A parameter of the query, decoded as forms are: `+` is a space. Of two with one name the first
-  /// counts.
+  /// A parameter of the query, decoded as forms are: `+` is a space. Case does not count in its name. Of two
+  /// with one name the first counts.
   /// - Throws: ``ServiceFailure`` with 400 when it is not valid percent-encoded UTF-8.
   func queryValue(_ name: String) throws -> String? {
+    let wanted = name.lowercased()
     for part in (uri.query ?? "").split(separator: "&") {
       let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard let key = pair.first, Self.decoded(key)?.lowercased() == name else { continue }
+      guard let key = pair.first, Self.decoded(key)?.lowercased() == wanted else { continue }
       guard let value = Self.decoded(pair.count > 1 ? pair[1] : "") else {
         throw ServiceFailure.invalid(
           "The query's '\(name)' is not valid percent-encoded UTF-8.", target: name)

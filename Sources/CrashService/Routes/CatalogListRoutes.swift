@@ -19,7 +19,7 @@ struct CatalogListRoutes: EndpointGroup {
     ) { request, context in
       let query = try ListQuery(request, over: FilterField.ofDeviceGroups)
       let asked = try await request.jsonIfAny(ListDeviceGroupsRequest.self)?.deviceGroupName
-      let name = try asked ?? request.queryValue(Self.nameParameter.name.lowercased())
+      let name = try asked ?? request.queryValue(Self.nameParameter.name)
       let found = try await management.deviceGroups(
         in: context.catalog(), named: name, page: query.page)
       return try jsonResponse(

@@ -72,12 +72,11 @@ struct DumpRoutes: EndpointGroup {
 
   /// What the query and the caller's grant narrow the list to; a name that nothing has leaves nothing.
   private func filter(_ request: Request, for principal: Principal) async throws -> DumpFilter {
-    let query = request.uri.queryParameters
     var filter = DumpFilter()
-    filter.device = try query["device"].map { try ResourceNames.device(String($0)) }
+    filter.device = try request.queryValue("device").map(ResourceNames.device)
     let names = ResourceFilter(
-      catalog: query["catalog"].map(String.init), product: query["product"].map(String.init),
-      deviceGroup: query["deviceGroup"].map(String.init))
+      catalog: try request.queryValue("catalog"), product: try request.queryValue("product"),
+      deviceGroup: try request.queryValue("deviceGroup"))
     if let asked = names.catalog, !principal.catalogs.includes(catalogNamed: asked) {
       throw ServiceFailure.catalogOutOfScope
     }
@@ -97,7 +96,7 @@ struct DumpRoutes: EndpointGroup {
   /// Where the last page ended. It is not an offset, so that dumps which arrive between two pages
   /// neither repeat nor hide others.
   private func cursor(_ request: Request) throws -> DumpCursor? {
-    guard let text = request.uri.queryParameters["$skipToken"] else { return nil }
+    guard let text = try request.queryValue("$skipToken") else { return nil }
     let parts = text.split(separator: "_", maxSplits: 1)
     guard parts.count == 2, let time = Int64(parts[0]) else {
       throw ServiceFailure.invalid(

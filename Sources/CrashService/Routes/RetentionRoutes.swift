@@ -47,14 +47,13 @@ struct RetentionRoutes: EndpointGroup {
   }
 
   private func audit(_ request: Request) async throws -> AuditList {
-    let query = request.uri.queryParameters
-    let name = query["region"].map(String.init) ?? Region.eu.rawValue
+    let name = try request.queryValue("region") ?? Region.eu.rawValue
     guard let region = Region(rawValue: name) else {
       throw ServiceFailure.invalid(
         "region is one of \(Region.allCases.map(\.rawValue).joined(separator: ", ")).",
         target: "region")
     }
-    guard let after = Int64(query["after"] ?? "0"), after >= 0 else {
+    guard let after = Int64(try request.queryValue("after") ?? "0"), after >= 0 else {
       throw ServiceFailure.invalid("after is a number from 0 on.", target: "after")
     }
     let found = try await service.dumps[region].audit(
