@@ -122,16 +122,16 @@ public final class CrashService: Sendable {
     lock.release()
   }
 
-  /// Everything that can be asked of the service.
+  /// Everything that can be asked of the service. What devices ask comes first: the router compares a path with one
+  /// after the other.
   var endpoints: [Endpoint] {
     let groups: [any EndpointGroup] = [
+      LeaseRoutes(service: self), OfferRoutes(service: self), IngestRoutes(service: self),
+      CountRoutes(service: self), ProvisioningRoutes(service: self), ConsentRoutes(service: self),
       HealthRoutes(service: self), MetricsRoutes(service: self), CatalogRoutes(service: self),
-      CatalogListRoutes(service: self),
-      ProductRoutes(service: self),
+      CatalogListRoutes(service: self), ProductRoutes(service: self),
       DeviceGroupRoutes(service: self), DeviceRoutes(service: self),
-      OperationRoutes(service: self), ProvisioningRoutes(service: self),
-      LeaseRoutes(service: self), ConsentRoutes(service: self), OfferRoutes(service: self),
-      IngestRoutes(service: self), CountRoutes(service: self), DumpRoutes(service: self),
+      OperationRoutes(service: self), DumpRoutes(service: self),
       RetentionRoutes(service: self), TenantRoutes(service: self),
       ProviderRoutes(service: self), CertificateRoutes(service: self),
       ImageRoutes(service: self), DeploymentRoutes(service: self),
