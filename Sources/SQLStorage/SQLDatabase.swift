@@ -41,6 +41,12 @@ public protocol SQLConnection {
   /// - Returns: how many rows each changed.
   func runAll(_ statements: [SQLText]) throws(SQLFailure) -> [Int]
 
+  /// Stores rows whose statement answers something (`RETURNING`).
+  func rows(storing rows: SQLRows) throws(SQLFailure) -> [SQLRow]
+
+  /// Stores rows, in their order. On PostgreSQL that is one round trip.
+  func store(_ rows: [SQLRows]) throws(SQLFailure)
+
   /// Runs several statements, separated by semicolons; no value can be bound.
   func script(_ text: SQLText) throws(SQLFailure)
 }

@@ -71,9 +71,7 @@ public struct SQLText: Sendable {
       switch part {
       case .text(let piece): text += piece
       case .value(let value):
-        if case .text(let bound) = value, bound.utf8.contains(0) {
-          throw SQLFailure(code: .unstorableText, message: "a text holds a NUL character")
-        }
+        if case .text(let bound) = value { try bound.checkStorable() }
         values.append(value)
         text += placeholder(values.count)
       }

@@ -56,6 +56,20 @@ extension String: SQLConvertible {
   }
 }
 
+extension String {
+  /// - Throws: ``SQLFailure`` with `unstorableText` for what PostgreSQL's text cannot hold.
+  func checkStorable() throws(SQLFailure) {
+    var text = self
+    // The C library looks at many bytes at a time.
+    let hasNUL = text.withUTF8 { bytes in
+      bytes.baseAddress.map { memchr($0, 0, bytes.count) != nil } ?? false
+    }
+    guard !hasNUL else {
+      throw SQLFailure(code: .unstorableText, message: "a text holds a NUL character")
+    }
+  }
+}
+
 extension Data: SQLConvertible {
   public var sqlValue: SQLValue { .blob(self) }
 

@@ -117,6 +117,18 @@ import Testing
     }
   }
 
+  @Test func `a dump that is offered twice at once is promised once`() async throws {
+    try await ServiceBench.run(limits: ServiceLimits(dumpsPerGroup: 1)) { bench in
+      try await bench.setConsent(.enabled)
+      let offer = bench.offer(bootCount: 1, epoch: try await bench.epoch())
+      var other = offer
+      other.sequence += 1
+      #expect(
+        try await bench.verdicts([offer, offer, other, offer]) == [.send, .send, .later, .send])
+      #expect(try await bench.verdicts([other, offer]) == [.later, .send])
+    }
+  }
+
   @Test func `a bridge is told when to offer again`() async throws {
     try await ServiceBench.run(limits: ServiceLimits(dumpsPerGroup: 1)) { bench in
       try await bench.setConsent(.enabled)

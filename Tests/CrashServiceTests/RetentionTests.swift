@@ -107,8 +107,8 @@ private let day: TimeInterval = 86_400
           copy.digest = Data([2])
           return copy
         }
-        for statement in copies.keyInserts { _ = try db.rows(statement) }
-        _ = try db.runAll(copies.inserts)
+        _ = try db.rows(storing: copies.keys)
+        try db.store(copies.rows)
       }
       #expect(try await store.count(DumpFilter()) == 4500)
       bench.clock.advance(seconds: 29 * day)

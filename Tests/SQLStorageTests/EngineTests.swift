@@ -191,6 +191,50 @@ import Testing
   }
 
   @Test(arguments: TestEngine.allCases)
+  func `rows that are stored together are all there, and those that were there before are told`(
+    engine: TestEngine
+  ) async throws {
+    let insert = SQLInsert(
+      into: "things", ["id", "name", "content"], "ON CONFLICT DO NOTHING RETURNING id")
+    let plain = SQLInsert(into: "things", ["id", "name", "content"])
+    try await engine.withDatabase { database, _ in
+      try await Self.makeTable(database)
+      let content = Data(repeating: 7, count: 20_000)
+      @Sendable func row(_ id: Int) -> [SQLValue] {
+        [id.sqlValue, .text("n\(id)"), .blob(content)]
+      }
+      try await database.write { db in
+        try db.store([plain((0..<5).map(row)), plain([]), plain((5..<75).map(row))])
+      }
+      // As many as take several statements, every second of which is new.
+      let told = try await database.write { db in
+        try db.rows(storing: insert((0..<150).map { row($0.isMultiple(of: 2) ? $0 : 1000 + $0) }))
+          .map { try $0["id"] as Int }
+      }
+      #expect(
+        told
+          == (0..<150).filter { !$0.isMultiple(of: 2) || $0 >= 75 }.map {
+            $0.isMultiple(of: 2) ? $0 : 1000 + $0
+          })
+      #expect(try await Self.count(database) == 75 + told.count)
+      #expect(
+        try await database.rows("SELECT content FROM things WHERE id = \(1001)").first?["content"]
+          == content)
+      let failure = await #expect(throws: SQLFailure.self) {
+        try await database.write { try $0.store([plain([row(3000), row(3)])]) }
+      }
+      #expect(failure?.code == .constraint)
+      let unstorable = await #expect(throws: SQLFailure.self) {
+        try await database.write { db in
+          try db.store([plain([[.integer(4000), .text("a\0b"), .null]])])
+        }
+      }
+      #expect(unstorable?.code == .unstorableText)
+      #expect(try await Self.count(database) == 75 + told.count)
+    }
+  }
+
+  @Test(arguments: TestEngine.allCases)
   func `a statement that is planned for its values answers like any other`(engine: TestEngine)
     async throws
   {

@@ -34,7 +34,7 @@ final class OfferDesk: Sendable {
     queue = "offers-\(home.region.storeName)"
     desk = GroupCommit(waiting, metrics: metrics?.commits(of: queue)) { requests in
       try await Self.judge(
-        requests, home: home, others: others, limits: limits, settled: lately.names)
+        requests, home: home, others: others, limits: limits, settled: lately.now)
     }
   }
 
@@ -50,13 +50,15 @@ final class OfferDesk: Sendable {
 
   private static func judge(
     _ requests: [Request], home: DumpStore, others: [DumpStore], limits: ServiceLimits,
-    settled: Set<Promises.Name>
+    settled: LatelyStored.Moment
   ) async throws -> [[OfferAnswer.Verdict]] {
     var round = OfferRound(
       requests.flatMap(\.offers), now: requests.map(\.now).max() ?? 0, limits: limits,
       settled: settled)
     for store in [home] + others where !round.isSettled {
-      let held = try await store.database.look { [round] in try round.look($0) }
+      let held = try await store.database.look { [round] in
+        try round.look($0, isHome: store === home)
+      }
       round.take(held, isHome: store === home)
     }
     // Whoever promises nothing waits for nobody.

@@ -21,13 +21,15 @@ struct OfferRound: Sendable {
   private let limits: ServiceLimits
   /// Dumps that were stored a moment ago, taken before anything is read: so one that is stored meanwhile is
   /// counted twice rather than not at all.
-  private let settled: Set<Promises.Name>
+  private let settled: LatelyStored.Moment
   /// Those that nothing changes any more.
   private var verdicts: [OfferAnswer.Verdict?]
   private var here: [DumpNumbers]
   private var elsewhere: [DumpNumbers]
 
-  init(_ offers: [OfferedDump], now: Int64, limits: ServiceLimits, settled: Set<Promises.Name>) {
+  init(
+    _ offers: [OfferedDump], now: Int64, limits: ServiceLimits, settled: LatelyStored.Moment
+  ) {
     self.offers = offers
     self.now = now
     self.limits = limits
@@ -52,7 +54,9 @@ struct OfferRound: Sendable {
   // MARK: - Looking
 
   /// What a region holds, as far as it matters still.
-  func look(_ db: any SQLConnection) throws -> Held {
+  /// - Parameter isHome: whether it is the region where most of what is offered lies, if any does.
+  func look(_ db: any SQLConnection, isHome: Bool) throws -> Held {
+    if !isHome, try DumpStore.isEmpty(db) { return Held(stored: [], numbers: [:]) }
     let asked = offers.indices.filter { verdicts[$0] != .stored }.map { offers[$0] }
     let stored = try DumpStore.stored(db, of: asked)
     let places = open.filter { !stored.contains(offers[$0].name) }
@@ -81,13 +85,16 @@ struct OfferRound: Sendable {
   func decided(_ db: any SQLConnection) throws -> [OfferAnswer.Verdict] {
     var round = self
     let promised = isOpen ? try round.promise(db) : []
-    _ = try db.runAll(promised + DumpStore.skip(round.skipped, now: now))
+    try db.store([
+      Promises.rows(promised, until: now + Promises.length),
+      DumpStore.skip(round.skipped, now: now),
+    ])
     return round.verdicts.map { $0 ?? .later }
   }
 
   /// Gives the open offers their verdicts.
-  /// - Returns: what writes the promises down.
-  private mutating func promise(_ db: any SQLConnection) throws -> [SQLText] {
+  /// - Returns: those that are promised.
+  private mutating func promise(_ db: any SQLConnection) throws -> [OfferedDump] {
     let places = open
     let asked = places.map { offers[$0] }
     var promises = Promises(db: db, now: now, settled: settled)
@@ -95,7 +102,7 @@ struct OfferRound: Sendable {
     try promises.read(asked, fleet: limits.dumpsPerFleet > 0)
     let stored = try DumpStore.stored(db, of: asked)
     let numbers = try DumpStore.numbers(db, of: asked, limits: limits)
-    var statements: [SQLText] = []
+    var promised: [OfferedDump] = []
     for (place, numbers) in zip(places, numbers) {
       let offer = offers[place]
       let verdict =
@@ -104,10 +111,10 @@ struct OfferRound: Sendable {
         : limits.verdict(
           held: numbers + elsewhere[place], promised: promises.open(beside: offer))
       if verdict == .send {
-        statements.append(promises.give(offer, until: now + Promises.length))
+        if promises.give(offer) { promised.append(offer) }
       }
       verdicts[place] = verdict
     }
-    return statements
+    return promised
   }
 }

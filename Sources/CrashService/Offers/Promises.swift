@@ -25,6 +25,12 @@ struct Promises {
     }
   }
 
+  /// A promise as it is written down: a device may offer one dump under two fingerprints.
+  private struct Given: Hashable {
+    var kind: DumpKindName
+    var name: Name
+  }
+
   /// How long a promise holds, milliseconds: longer than a bridge takes for a dump.
   static let length: Int64 = 30_000
 
@@ -35,11 +41,13 @@ struct Promises {
   /// Milliseconds since 1970.
   let now: Int64
   /// Dumps that were stored in other regions a moment ago.
-  let settled: Set<Name>
+  let settled: LatelyStored.Moment
   private var groups: [DumpKindName: Set<Name>] = [:]
   private var fleets: [DumpKindName: Set<Name>] = [:]
+  /// Those of this transaction.
+  private var given: Set<Given> = []
 
-  init(db: any SQLConnection, now: Int64, settled: Set<Name>) {
+  init(db: any SQLConnection, now: Int64, settled: LatelyStored.Moment) {
     self.db = db
     self.now = now
     self.settled = settled
@@ -63,17 +71,31 @@ struct Promises {
   }
 
   /// Promises a dump to its device.
-  /// - Returns: what writes that down.
-  mutating func give(_ offer: OfferedDump, until end: Int64) -> SQLText {
-    groups[offer.kindOfGroup, default: []].insert(offer.name)
+  /// - Returns: whether that is to be written down; not when the same was promised in this transaction.
+  mutating func give(_ offer: OfferedDump) -> Bool {
     fleets[offer.kindOfFleet, default: []].insert(offer.name)
-    return """
-      INSERT INTO promises (groupId, fingerprint, deviceId, bootCount, sequence, catalogId, ends)
-      VALUES (\(offer.placement.groupID), \(offer.fingerprint), \(offer.placement.device.text),
-        \(offer.key.bootCount), \(offer.key.sequence), \(offer.placement.catalogID), \(end))
-      ON CONFLICT (groupId, fingerprint, deviceId, bootCount, sequence)
-      DO UPDATE SET ends = excluded.ends
-      """
+    groups[offer.kindOfGroup, default: []].insert(offer.name)
+    return given.insert(Given(kind: offer.kindOfGroup, name: offer.name)).inserted
+  }
+
+  private static let insert = SQLInsert(
+    into: "promises",
+    ["groupId", "fingerprint", "deviceId", "bootCount", "sequence", "catalogId", "ends"],
+    """
+    ON CONFLICT (groupId, fingerprint, deviceId, bootCount, sequence)
+    DO UPDATE SET ends = excluded.ends
+    """)
+
+  /// What writes promises down, each of another dump; milliseconds since 1970.
+  static func rows(_ offers: [OfferedDump], until end: Int64) -> SQLRows {
+    insert(
+      offers.map { offer in
+        [
+          .text(offer.placement.groupID), .text(offer.fingerprint),
+          .text(offer.placement.device.text), offer.key.bootCount.sqlValue,
+          offer.key.sequence.sqlValue, .text(offer.placement.catalogID), .integer(end),
+        ]
+      })
   }
 
   private func live(_ owner: DumpKindName.Owner, _ kinds: Set<DumpKindName>) throws

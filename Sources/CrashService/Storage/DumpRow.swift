@@ -116,57 +116,6 @@ struct DumpRow: Sendable {
   }
 }
 
-extension Sequence<DumpRow> {
-  /// Takes the dumps' keys. Those that are taken stay as they are; the others' dump ids are answered.
-  var keyInserts: [SQLText] {
-    map { row in
-      SQLText(
-        "(\(row.deviceId), \(row.bootCount), \(row.sequence), \(row.id), \(row.digest))")
-    }.inStatements.map { rows in
-      """
-      INSERT INTO dumpKeys (deviceId, bootCount, sequence, dumpId, digest)
-      VALUES \(rows) ON CONFLICT DO NOTHING RETURNING dumpId
-      """
-    }
-  }
-
-  /// Stores dumps whose keys are theirs.
-  var inserts: [SQLText] {
-    let dumps = map { row in
-      SQLText(
-        """
-        (\(row.day), \(row.id), \(row.deviceId), \(row.bootCount), \(row.sequence),
-          \(row.catalogId), \(row.productId), \(row.groupId), \(row.catalog), \(row.product),
-          \(row.deviceGroup), \(row.kind), \(row.fingerprint), \(row.buildId),
-          \(row.imageVersion), \(row.uptimeMicroseconds), \(row.occurrences),
-          \(row.consentEpoch), \(row.size), \(row.isTruncated), \(row.receivedAt),
-          \(row.signature))
-        """)
-    }
-    let contents = map { SQLText("(\($0.day), \($0.id), \($0.content))") }
-    let kinds = Dictionary(map { ($0.kindOfDay, 1) }, uniquingKeysWith: +)
-    return dumps.inStatements.map { rows in
-      """
-      INSERT INTO dumps (day, id, deviceId, bootCount, sequence, catalogId, productId, groupId,
-        catalog, product, deviceGroup, kind, fingerprint, buildId, imageVersion,
-        uptimeMicroseconds, occurrences, consentEpoch, size, isTruncated, receivedAt, signature)
-      VALUES \(rows)
-      """
-    }
-      + contents.inStatements.map { rows in
-        "INSERT INTO contents (day, dumpId, content) VALUES \(rows)"
-      }
-      + kinds.sorted { $0.key < $1.key }.map { $0.key.values(adding: $0.value) }
-      .inStatements.map { rows in
-        """
-        INSERT INTO dumpKinds (groupId, fingerprint, day, catalogId, productId, buildId, number)
-        VALUES \(rows) ON CONFLICT (groupId, fingerprint, day)
-        DO UPDATE SET number = dumpKinds.number + excluded.number
-        """
-      }
-  }
-}
-
 extension String {
   /// The text without zero characters, which PostgreSQL's text cannot hold.
   fileprivate var storable: String { replacing("\0", with: "\u{FFFD}") }

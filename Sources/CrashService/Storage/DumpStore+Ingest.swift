@@ -20,7 +20,7 @@ extension DumpStore {
     // In one order everywhere, so that two processes never wait for each other.
     let ordered = rows.sorted { $0.name < $1.name }
     return try await database.write { db in
-      let new = try ordered.keyInserts.flatMap { try db.rows($0) }
+      let new = try db.rows(storing: ordered.keys)
       let isNew = Set(try new.map { try $0["dumpId"] as String })
       let outcomes = try rows.map { row -> StoreOutcome in
         if isNew.contains(row.id) { return .stored(id: row.id) }
@@ -29,7 +29,7 @@ extension DumpStore {
         }
         return stored.digest == row.digest ? .present(id: stored.id) : .conflict
       }
-      _ = try db.runAll(ordered.filter { isNew.contains($0.id) }.inserts)
+      try db.store(ordered.filter { isNew.contains($0.id) }.rows)
       return outcomes
     }
   }
@@ -48,8 +48,20 @@ struct DumpKind: Hashable, Comparable {
     (first.group, first.fingerprint, first.day) < (second.group, second.fingerprint, second.day)
   }
 
-  /// A row for a table of counts.
-  func values(adding number: Int) -> SQLText {
-    "(\(group), \(fingerprint), \(day), \(catalog), \(product), \(buildID), \(number))"
+  /// Adds to what is counted.
+  static let insert = SQLInsert(
+    into: "dumpKinds",
+    ["groupId", "fingerprint", "day", "catalogId", "productId", "buildId", "number"],
+    """
+    ON CONFLICT (groupId, fingerprint, day)
+    DO UPDATE SET number = dumpKinds.number + excluded.number
+    """)
+
+  /// A row for ``insert``.
+  func values(adding number: Int) -> [SQLValue] {
+    [
+      .text(group), .text(fingerprint), .integer(day), .text(catalog), .text(product),
+      .text(buildID), number.sqlValue,
+    ]
   }
 }

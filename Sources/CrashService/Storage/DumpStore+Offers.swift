@@ -56,6 +56,11 @@ extension DumpStore {
       """)
   }
 
+  /// Whether a region has no dumps, as where all groups have the same boundary.
+  static func isEmpty(_ db: any SQLConnection) throws -> Bool {
+    try db.row("SELECT sequence FROM dumpKeys LIMIT 1") == nil
+  }
+
   /// Which of the offered dumps are stored.
   static func stored(_ db: any SQLConnection, of offers: [OfferedDump]) throws
     -> Set<Promises.Name>

@@ -32,37 +32,35 @@ extension DumpStore {
       ORDER BY deviceId, bootCount, sequence LIMIT 512
       """), let end = rows.last
     {
-      let skips = try rows.compactMap { row -> SQLText? in
+      let skips = try rows.compactMap { row -> [SQLValue]? in
         guard let device = DeviceID(try row["deviceId"] as String) else { return nil }
         return skip(
           device, DumpKey(bootCount: try row["bootCount"], sequence: try row["sequence"]),
           try row["fingerprint"], day: RetentionPeriod.dayNumber(try row["skippedAt"]))
       }
-      _ = try db.runAll(inserts(skips))
+      try db.store([skipInsert(skips)])
       last = (try end["deviceId"], try end["bootCount"], try end["sequence"])
     }
     try db.script("DROP TABLE skippedDumps")
   }
 
   /// Writes down which offered dumps were not taken; milliseconds since 1970.
-  static func skip(_ offers: [OfferedDump], now: Int64) -> [SQLText] {
+  static func skip(_ offers: [OfferedDump], now: Int64) -> SQLRows {
     let day = RetentionPeriod.dayNumber(now)
-    return inserts(offers.map { skip($0.placement.device, $0.key, $0.fingerprint, day: day) })
+    return skipInsert(offers.map { skip($0.placement.device, $0.key, $0.fingerprint, day: day) })
   }
+
+  private static let skipInsert = SQLInsert(
+    into: "skips", ["day", "device", "bootCount", "sequence", "fingerprint"],
+    "ON CONFLICT DO NOTHING")
 
   private static func skip(_ device: DeviceID, _ key: DumpKey, _ fingerprint: String, day: Int64)
-    -> SQLText
+    -> [SQLValue]
   {
-    "(\(day), \(skipName(device)), \(key.bootCount), \(key.sequence), \(fingerprint))"
-  }
-
-  private static func inserts(_ skips: [SQLText]) -> [SQLText] {
-    skips.inStatements.map { rows in
-      """
-      INSERT INTO skips (day, device, bootCount, sequence, fingerprint)
-      VALUES \(rows) ON CONFLICT DO NOTHING
-      """
-    }
+    [
+      .integer(day), .blob(skipName(device)), key.bootCount.sqlValue, key.sequence.sqlValue,
+      .text(fingerprint),
+    ]
   }
 
   /// How many dumps of a device were not taken in the last 29 days, by fingerprint.

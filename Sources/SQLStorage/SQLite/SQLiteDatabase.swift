@@ -177,14 +177,18 @@ struct SQLiteConnection: SQLConnection {
   func rows(_ statement: SQLText) throws(SQLFailure) -> [SQLRow] {
     try translated {
       let (prepared, arguments) = try prepare(statement)
-      let columns = SQLColumns(prepared.columnNames)
-      var rows: [SQLRow] = []
-      let cursor = try Row.fetchCursor(prepared, arguments: arguments)
-      while let row = try cursor.next() {
-        rows.append(SQLRow(columns: columns, values: row.databaseValues.map(SQLValue.init)))
-      }
-      return rows
+      return try self.rows(prepared, arguments)
     }
+  }
+
+  private func rows(_ prepared: Statement, _ arguments: StatementArguments) throws -> [SQLRow] {
+    let columns = SQLColumns(prepared.columnNames)
+    var rows: [SQLRow] = []
+    let cursor = try Row.fetchCursor(prepared, arguments: arguments)
+    while let row = try cursor.next() {
+      rows.append(SQLRow(columns: columns, values: row.databaseValues.map(SQLValue.init)))
+    }
+    return rows
   }
 
   func run(_ statement: SQLText) throws(SQLFailure) -> Int {
@@ -195,25 +199,49 @@ struct SQLiteConnection: SQLConnection {
     }
   }
 
+  /// One by one: within a process a statement costs nothing but its text, which is short then.
+  func rows(storing rows: SQLRows) throws(SQLFailure) -> [SQLRow] {
+    try translated {
+      let prepared = try db.cachedStatement(sql: rows.insert.single)
+      return try rows.rows.flatMap { try self.rows(prepared, arguments($0)) }
+    }
+  }
+
+  func store(_ rows: [SQLRows]) throws(SQLFailure) {
+    try translated {
+      for rows in rows {
+        let prepared = try db.cachedStatement(sql: rows.insert.single)
+        for row in rows.rows { try prepared.execute(arguments: arguments(row)) }
+      }
+    }
+  }
+
   func script(_ text: SQLText) throws(SQLFailure) {
     try translated { try db.execute(sql: text.rendered(placeholder: { _ in "" }).text) }
   }
 
   private func prepare(_ statement: SQLText) throws -> (Statement, StatementArguments) {
     let (text, values) = try statement.rendered { _ in "?" }
-    return (
-      try db.cachedStatement(sql: text), StatementArguments(values.map(\.databaseValue))
-    )
+    return (try db.cachedStatement(sql: text), try arguments(values))
+  }
+
+  private func arguments(_ values: [SQLValue]) throws(SQLFailure) -> StatementArguments {
+    StatementArguments(try values.map { value throws(SQLFailure) in try value.bound })
   }
 }
 
 extension SQLValue {
-  fileprivate var databaseValue: DatabaseValue {
-    switch self {
-    case .null: .null
-    case .integer(let number): number.databaseValue
-    case .text(let text): text.databaseValue
-    case .blob(let bytes): bytes.databaseValue
+  /// The value as GRDB binds it.
+  fileprivate var bound: (any DatabaseValueConvertible)? {
+    get throws(SQLFailure) {
+      switch self {
+      case .null: return nil
+      case .integer(let number): return number
+      case .text(let text):
+        try text.checkStorable()
+        return text
+      case .blob(let bytes): return bytes
+      }
     }
   }
 
