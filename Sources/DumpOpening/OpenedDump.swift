@@ -86,6 +86,8 @@ extension SealedDump {
   {
     var opened = OpenedChunks()
     opened.blocks.reserveCapacity(bytes.count)
+    // Nonce, ciphertext and tag in one piece is what a box is made of; the memory serves all chunks.
+    var combined = Data(capacity: SealingContext.nonceSize + SealedLayout.chunk)
     let chunks = chunks.prefix(count ?? chunks.count)
     guard !chunks.isEmpty else { throw .incomplete }
     for (index, range) in chunks.enumerated() {
@@ -93,7 +95,7 @@ extension SealedDump {
       let ends: [Bool?] = index == chunks.count - 1 ? [false, true, nil] : [nil]
       var isOpen = false
       for end in ends {
-        guard let blocks = open(chunk: index, range, end: end, key) else { continue }
+        guard let blocks = open(chunk: index, range, end: end, key, &combined) else { continue }
         // As bytes: element by element, `Data` takes longer than the cipher.
         blocks.withUnsafeBytes { opened.blocks.append(contentsOf: $0) }
         opened.end = end
@@ -108,16 +110,16 @@ extension SealedDump {
   /// One chunk; `nil` when the device did not seal it at this place.
   /// - Parameter end: for the last chunk, whether the body is truncated; `nil` for any other, which is
   ///   always full.
-  private func open(chunk index: Int, _ range: Range<Int>, end: Bool?, _ key: SymmetricKey) -> Data?
-  {
+  private func open(
+    chunk index: Int, _ range: Range<Int>, end: Bool?, _ key: SymmetricKey, _ combined: inout Data
+  ) -> Data? {
     guard range.count >= SealedLayout.tag,
       end != nil || range.count == SealedLayout.size(ofChunk: index)
     else { return nil }
-    // Nonce, ciphertext and tag in one piece is what a box keeps.
-    var combined = SealingContext.nonce(
-      chunk: index, isLast: end != nil, isTruncated: end ?? false)
-    combined.reserveCapacity(combined.count + range.count)
-    combined += bytes[range]
+    combined.removeAll(keepingCapacity: true)
+    SealingContext.appendNonce(
+      to: &combined, chunk: index, isLast: end != nil, isTruncated: end ?? false)
+    bytes[range].withUnsafeBytes { combined.append(contentsOf: $0) }
     guard let box = try? ChaChaPoly.SealedBox(combined: combined) else { return nil }
     let header = index == 0 ? bytes[..<DumpHeader.size] : []
     return try? ChaChaPoly.open(box, using: key, authenticating: header)

@@ -20,11 +20,23 @@ enum SealingContext {
   /// The exporter context of the key of one dump.
   static func dumpKeyContext(salt: [UInt8]) -> Data { data(SealedLayout.keyContext) + salt }
 
+  /// Bytes of a nonce.
+  static let nonceSize = 12
+
   /// The nonce of a chunk.
   /// - Parameter isTruncated: only the last chunk says so.
-  static func nonce(chunk: Int, isLast: Bool, isTruncated: Bool) -> [UInt8] {
-    littleEndian(UInt32(chunk)) + [UInt8](repeating: 0, count: 7)
-      + [(isLast ? 1 : 0) | (isTruncated ? 2 : 0)]
+  static func nonce(chunk: Int, isLast: Bool, isTruncated: Bool) -> Data {
+    var nonce = Data()
+    appendNonce(to: &nonce, chunk: chunk, isLast: isLast, isTruncated: isTruncated)
+    return nonce
+  }
+
+  /// Appends the nonce of a chunk.
+  static func appendNonce(to data: inout Data, chunk: Int, isLast: Bool, isTruncated: Bool) {
+    let place = UInt64(UInt32(chunk)).littleEndian
+    let ending = (UInt32(isLast ? 1 : 0) | UInt32(isTruncated ? 2 : 0)) << 24
+    withUnsafeBytes(of: place) { data.append(contentsOf: $0) }
+    withUnsafeBytes(of: ending.littleEndian) { data.append(contentsOf: $0) }
   }
 
   private static func data(_ text: StaticString) -> Data { text.withUTF8Buffer { Data($0) } }

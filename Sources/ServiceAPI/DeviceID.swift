@@ -12,9 +12,16 @@ public struct DeviceID: Hashable, Sendable {
 
   /// - Parameter text: 128 hex digits of either case; `nil` for anything else.
   public init?(_ text: some StringProtocol) {
-    let text = text.lowercased()
-    guard [UInt8](hexDigits: text)?.count == Self.byteCount else { return nil }
-    self.text = text
+    guard text.utf8.count == 2 * Self.byteCount else { return nil }
+    var hasUpperCase = false
+    for digit in text.utf8 {
+      switch digit {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"): break
+      case UInt8(ascii: "A")...UInt8(ascii: "F"): hasUpperCase = true
+      default: return nil
+      }
+    }
+    self.text = hasUpperCase ? text.lowercased() : String(text)
   }
 
   /// - Parameter bytes: 64 bytes; `nil` for any other number.

@@ -112,6 +112,33 @@ extension Endpoint {
     }
   }
 
+  @Test func `a login is a token behind the word bearer, in any case`() async throws {
+    let unknown = AccessToken().text
+    try await ServiceBench.run { bench in
+      let token = try #require(try await bench.callers.token(of: bench.caller))
+      let path =
+        ServiceBench.catalog.path + ResourceManagerPath.query(of: ServiceBench.catalog.path)
+      func code(_ header: String) async throws -> String? {
+        try await bench.client.execute(
+          uri: path, method: .get, headers: [.authorization: header], body: nil
+        ) {
+          let answer = Answer(status: $0.status, headers: $0.headers, body: $0.body)
+          return answer.status == .ok ? "ok" : answer.code
+        }
+      }
+      for header in ["Bearer \(token)", "bearer \(token)", "BEARER  \(token)"] {
+        #expect(try await code(header) == "ok", "\(header)")
+      }
+      let wrong = [
+        "Bearer", "Bearer \(unknown)", "Bearer\(token)", "Basic \(token)", token,
+        "[earer \(token)", "Bearer \(token)0", "Bearer \(token.uppercased())",
+      ]
+      for header in wrong {
+        #expect(try await code(header) == "InvalidAuthenticationToken", "\(header)")
+      }
+    }
+  }
+
   @Test func `a refused write changes nothing`() async throws {
     try await ServiceBench.run { bench in
       let reader = bench.calling(as: .reader, .bridge)

@@ -10,11 +10,15 @@ import ServiceAPI
 /// The largest JSON body that is read, bytes.
 let largestJSONBody = 256 * 1024
 
+/// One of each for all requests: they keep nothing of what they were used for.
+private let encoder = ServiceJSON.encoder()
+private let decoder = ServiceJSON.decoder()
+
 /// Answers `value` as JSON.
 func jsonResponse(
   _ value: some Encodable, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:]
 ) throws -> Response {
-  let data = try ServiceJSON.encoder().encode(value)
+  let data = try encoder.encode(value)
   var headers = headers
   headers[.contentType] = "application/json; charset=utf-8"
   return Response(
@@ -57,7 +61,7 @@ extension Request {
 
   private func decoded<Value: Decodable>(_ type: Value.Type, _ buffer: ByteBuffer) throws -> Value {
     do {
-      return try ServiceJSON.decoder().decode(type, from: Data(buffer.readableBytesView))
+      return try decoder.decode(type, from: Data(buffer.readableBytesView))
     } catch let error as DecodingError {
       throw error.failure
     }

@@ -69,9 +69,20 @@ final class ServiceMetrics: Sendable {
   func answered(
     _ operation: String, status: HTTPResponse.Status, code: String?, in duration: Duration
   ) {
-    requests[Outcome(operation: operation, word: "\(status.code / 100)xx")].increment()
+    requests[Outcome(operation: operation, word: Self.kind(of: status))].increment()
     durations[operation].record(duration: duration)
     if let code { refusals[Outcome(operation: operation, word: code)].increment() }
+  }
+
+  private static func kind(of status: HTTPResponse.Status) -> String {
+    switch status.kind {
+    case .informational: "1xx"
+    case .successful: "2xx"
+    case .redirection: "3xx"
+    case .clientError: "4xx"
+    case .serverError: "5xx"
+    case .invalid: "invalid"
+    }
   }
 
   func took(_ outcome: StoreOutcome, bytes: Int, in region: Region) {

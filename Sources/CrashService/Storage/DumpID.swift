@@ -1,5 +1,6 @@
 // The service's names for dumps: the region, the time of reception and chance.
 
+import DumpFormat
 import Foundation
 
 /// `us-east-` and a UUID of version 7 (RFC 9562, 5.7), whose first 48 bits are milliseconds since 1970.
@@ -9,14 +10,17 @@ import Foundation
 enum DumpID {
   /// A new id.
   static func make(in region: Region, at time: Int64) -> String {
-    var bytes = [UInt8](repeating: 0, count: 16)
-    for index in 0..<6 { bytes[index] = UInt8(truncatingIfNeeded: time >> (40 - 8 * index)) }
+    // Whole words: each number of chance is a question to the system.
     var chance = SystemRandomNumberGenerator()
-    for index in 6..<16 { bytes[index] = chance.next() }
-    bytes[6] = bytes[6] & 0x0F | 0x70
-    bytes[8] = bytes[8] & 0x3F | 0x80
-    let uuid = bytes.withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)) }
-    return "\(region.storeName)-\(uuid.uuidString.lowercased())"
+    let high = UInt64(truncatingIfNeeded: time) << 16 | 0x7000 | chance.next() & 0x0FFF
+    let low = 0x8000_0000_0000_0000 | chance.next() & 0x3FFF_FFFF_FFFF_FFFF
+    let digits = withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { Array($0) }.hexDigits.utf8
+    var id = Array(region.storeName.utf8)
+    for (place, digit) in digits.enumerated() {
+      if [0, 8, 12, 16, 20].contains(place) { id.append(UInt8(ascii: "-")) }
+      id.append(digit)
+    }
+    return String(decoding: id, as: UTF8.self)
   }
 
   /// What every id of a dump received at `time` or later is not less than, and every earlier one is
