@@ -221,7 +221,10 @@ let hostModules: [Target] = [
     ["HostBridge", "SerialLink", "ServiceAPI", argumentParser, lifecycle, logging]),
   program(
     "martlet-service",
-    ["CHeap", "CrashService", argumentParser, hummingbird, lifecycle, logging, nioCore, signals]),
+    [
+      "CHeap", "CrashService", argumentParser, hummingbird, lifecycle, logging, nioCore, nioPosix,
+      signals,
+    ]),
   program(
     "martlet",
     [

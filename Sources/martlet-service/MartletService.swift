@@ -9,6 +9,7 @@ import Logging
 struct MartletService: AsyncParsableCommand {
   static func main() async {
     limitHeapArenas()
+    limitEventLoops()
     do {
       let given = Array(CommandLine.arguments.dropFirst())
       guard let arguments = try await RunConfiguration.completed(given) else { return }
