@@ -4,7 +4,7 @@
 #if !hasFeature(Embedded)
   extension Sequence<UInt8> {
     /// Two lower-case hex digits a byte, nothing between them.
-    public var hexDigits: String {
+    @inlinable public var hexDigits: String {
       func digit(_ value: UInt8) -> UInt8 {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
       }

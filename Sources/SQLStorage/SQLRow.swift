@@ -1,14 +1,30 @@
 // One row of an answer.
 
-/// The columns of an answer, shared by its rows.
+import Synchronization
+
+/// The columns of an answer, shared by its rows and by all answers that have the same.
 final class SQLColumns: Sendable {
+  /// Answers have as many different columns as the program has statements.
+  private static let known = Mutex<[[String]: SQLColumns]>([:])
+  private static let mostKnown = 1000
+
   private let indexes: [String: Int]
 
-  /// - Parameter names: in the order of the values. Of two with one name the first counts.
-  init(_ names: [String]) {
+  private init(_ names: [String]) {
     indexes = Dictionary(
       names.enumerated().map { ($0.element.lowercased(), $0.offset) },
       uniquingKeysWith: { first, _ in first })
+  }
+
+  /// The columns of these names, in the order of the values. Of two with one name the first counts.
+  static func named(_ names: [String]) -> SQLColumns {
+    known.withLock { known in
+      if let columns = known[names] { return columns }
+      if known.count >= mostKnown { known.removeAll() }
+      let columns = SQLColumns(names)
+      known[names] = columns
+      return columns
+    }
   }
 
   /// PostgreSQL folds names that are not quoted to lower case, so case does not count.

@@ -11,7 +11,10 @@ public struct DeviceID: Hashable, Sendable {
   public let text: String
 
   /// - Parameter text: 128 hex digits of either case; `nil` for anything else.
-  public init?(_ text: some StringProtocol) {
+  public init?(_ text: some StringProtocol) { self.init(String(text)) }
+
+  /// - Parameter text: 128 hex digits of either case; `nil` for anything else.
+  public init?(_ text: String) {
     guard text.utf8.count == 2 * Self.byteCount else { return nil }
     var hasUpperCase = false
     for digit in text.utf8 {
@@ -21,7 +24,7 @@ public struct DeviceID: Hashable, Sendable {
       default: return nil
       }
     }
-    self.text = hasUpperCase ? text.lowercased() : String(text)
+    self.text = hasUpperCase ? text.lowercased() : text
   }
 
   /// - Parameter bytes: 64 bytes; `nil` for any other number.

@@ -150,7 +150,8 @@ import Testing
     func id(_ seconds: TimeInterval) -> UInt32 {
       SealingKeyID(region: .eu, at: Date(timeIntervalSince1970: seconds)).rawValue
     }
-    // 2026-11-30T23:59:59Z and a second later.
+    // 2026-11-30T23:59:59Z and a second later; what is nearer to that than a millisecond is of that time.
+    #expect(id(1_796_083_199.9999) == 1 << 24 | (2026 * 12 + 11))
     #expect(id(1_796_083_199) == 1 << 24 | (2026 * 12 + 10))
     #expect(id(1_796_083_200) == 1 << 24 | (2026 * 12 + 11))
     let december = SealingKeyID(rawValue: 3 << 24 | (2027 * 12))

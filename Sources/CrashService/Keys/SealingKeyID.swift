@@ -13,11 +13,24 @@ struct SealingKeyID: Hashable, Sendable {
 
   /// The key of the month, UTC, that `date` lies in.
   init(region: Region, at date: Date) {
+    rawValue = region.number << 24 | min(Self.month(of: date), 0xFF_FFFF)
+  }
+
+  /// The months of days, UTC, that were asked for: a calendar takes longer than a lease should wait for it.
+  private static let months = BoundedCache<Int64, UInt32>(most: 100)
+
+  /// The months from the beginning of the calendar on; the time counts in milliseconds, as it is stored.
+  private static func month(of date: Date) -> UInt32 {
+    let day = RetentionPeriod.dayNumber(milliseconds(date))
+    if let known = months[day] { return known }
     var calendar = Calendar(identifier: .gregorian)
     calendar.timeZone = .gmt
-    let parts = calendar.dateComponents([.year, .month], from: date)
+    // Of the day and not of the moment: that may be rounded into the next.
+    let start = Date(timeIntervalSince1970: TimeInterval(day) * 86_400)
+    let parts = calendar.dateComponents([.year, .month], from: start)
     let month = UInt32(clamping: (parts.year ?? 0) * 12 + (parts.month ?? 1) - 1)
-    rawValue = region.number << 24 | min(month, 0xFF_FFFF)
+    months.keep(month, as: day)
+    return month
   }
 
   var region: Region? { Region.allCases.first { $0.number == rawValue >> 24 } }

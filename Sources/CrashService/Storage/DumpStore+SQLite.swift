@@ -16,7 +16,7 @@ extension DumpStore {
       region: region,
       // What is in the rows is encrypted, so they need not be overwritten; the keys are.
       database: SQLiteDatabase(
-        at: folder.appending(path: name), options: .init(erasesDeleted: false, logPages: 2000)),
+        at: folder.appending(path: name), options: .init(erasesDeleted: false, logPages: 1500)),
       keyDatabase: SQLiteDatabase(at: keyFolder.appending(path: name)), masterKey: masterKey,
       metrics: metrics)
   }

@@ -359,7 +359,7 @@ final class PostgresConnection: SQLConnection {
     let names = (0..<width).map { column in
       PQfname(result.pointer, column).map { String(cString: $0) } ?? ""
     }
-    let columns = SQLColumns(names)
+    let columns = SQLColumns.named(names)
     let types = (0..<width).map { PQftype(result.pointer, $0) }
     var rows: [SQLRow] = []
     for row in 0..<PQntuples(result.pointer) {

@@ -182,7 +182,7 @@ struct SQLiteConnection: SQLConnection {
   }
 
   private func rows(_ prepared: Statement, _ arguments: StatementArguments) throws -> [SQLRow] {
-    let columns = SQLColumns(prepared.columnNames)
+    let columns = SQLColumns.named(prepared.columnNames)
     var rows: [SQLRow] = []
     let cursor = try Row.fetchCursor(prepared, arguments: arguments)
     while let row = try cursor.next() {
