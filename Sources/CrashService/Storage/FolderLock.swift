@@ -24,7 +24,8 @@ final class FolderLock: Sendable {
         remedy: "Choose another folder with --data, or change who may write to this one")
     }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      close(descriptor)
+      // The descriptor is closed by `deinit`, which runs for what is whole and then thrown away. Twice would close
+      // what another thread has opened meanwhile.
       throw ServiceStartFailure(
         code: .folderInUse, message: "Another martlet-service uses the data folder \(folder.path)",
         remedy: "Stop that one, or choose another folder with --data")
