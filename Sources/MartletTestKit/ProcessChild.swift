@@ -2,6 +2,12 @@
 
 import Foundation
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// A child process. It is killed when the object goes away, and when the test process ends.
 ///
 /// The waiting calls block their thread: use them inside ``onThread(_:)``.
@@ -14,8 +20,9 @@ public final class ProcessChild: @unchecked Sendable {
 
   /// The program's name, for messages.
   public let name: String
-  private let process = Process()
-  private let input: Pipe?
+  /// Its number.
+  public let identifier: Int32
+  private let input: FileHandle?
   /// Guards what follows; signalled at new output and at the end.
   private let changed = NSCondition()
   private var outputBytes = Data()
@@ -39,31 +46,23 @@ public final class ProcessChild: @unchecked Sendable {
       throw ProcessFailure(
         .missing, "\(program.path) is not there", remedy: "Build it first, or install it")
     }
-    input = takesInput ? Pipe() : nil
-    process.executableURL = program
-    process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    process.standardInput = input ?? FileHandle.nullDevice
-    let output = Pipe()
-    let errors = Pipe()
-    process.standardOutput = output
-    process.standardError = errors
-    process.terminationHandler = { [weak self] process in self?.ended(process) }
-    do {
-      try process.run()
-    } catch {
-      throw ProcessFailure(.cannotStart, "\(program.path) cannot be started: \(error)")
-    }
-    ProcessReaper.shared.add(process.processIdentifier)
-    read(output) { $0.outputBytes += $1 }
-    read(errors) { $0.errorBytes += $1 }
+    let streams = try ProcessStreams(takesInput: takesInput)
+    input = streams.input
+    identifier = try streams.spawn(
+      program, arguments,
+      environment: ProcessInfo.processInfo.environment.merging(environment) { $1 })
+    ProcessReaper.shared.add(identifier)
+    read(streams.output) { $0.outputBytes += $1 }
+    read(streams.errors) { $0.errorBytes += $1 }
+    awaitEnd()
   }
 
   // Nobody would hear of the end any more.
   deinit { send(SIGKILL) }
 
-  private func read(_ pipe: Pipe, _ keep: @escaping @Sendable (ProcessChild, [UInt8]) -> Void) {
-    let handle = pipe.fileHandleForReading
+  private func read(
+    _ handle: FileHandle, _ keep: @escaping @Sendable (ProcessChild, [UInt8]) -> Void
+  ) {
     // A thread of its own: it ends with the pipe, and no pool runs out of threads.
     Thread.detachNewThread { [weak self] in
       while true {
@@ -80,19 +79,22 @@ public final class ProcessChild: @unchecked Sendable {
     }
   }
 
-  private func ended(_ process: Process) {
-    ProcessReaper.shared.remove(process.processIdentifier)
-    changed.withLock {
-      let status = process.terminationStatus
-      end = process.terminationReason == .exit ? .exit(status) : .signal(status)
+  private func awaitEnd() {
+    Thread.detachNewThread { [weak self, identifier, changed] in
+      var ended = siginfo_t()
+      // Its number stays its own until it is known to be gone: nobody sends a signal to another.
+      while waitid(P_PID, id_t(identifier), &ended, WEXITED | WNOWAIT) == -1, errno == EINTR {}
+      ProcessReaper.shared.remove(identifier)
+      changed.withLock {
+        var status: Int32 = 0
+        while waitpid(identifier, &status, 0) == -1, errno == EINTR {}
+        self?.end = Ending(status: status)
+      }
+      changed.broadcast()
     }
-    changed.broadcast()
   }
 
   // MARK: - What it does
-
-  /// Its number.
-  public var identifier: Int32 { process.processIdentifier }
 
   /// Everything it wrote to standard output so far.
   public var output: String { changed.withLock { String(decoding: outputBytes, as: UTF8.self) } }
@@ -102,7 +104,7 @@ public final class ProcessChild: @unchecked Sendable {
 
   /// Writes to its standard input.
   public func write(_ text: String) {
-    try? input?.fileHandleForWriting.write(contentsOf: Data(text.utf8))
+    try? input?.write(contentsOf: Data(text.utf8))
   }
 
   /// Waits until its standard output and error, one after the other, satisfy `condition`.
@@ -151,7 +153,7 @@ public final class ProcessChild: @unchecked Sendable {
 
   /// Sends a signal.
   public func send(_ signal: Int32) {
-    if process.isRunning { Foundation.kill(process.processIdentifier, signal) }
+    changed.withLock { _ = end == nil ? Foundation.kill(identifier, signal) : 0 }
   }
 
   /// kill -9, and waits until the process is gone.
@@ -161,6 +163,14 @@ public final class ProcessChild: @unchecked Sendable {
     defer { changed.unlock() }
     let deadline = Date(timeIntervalSinceNow: 10)
     while end == nil, changed.wait(until: deadline) {}
+  }
+}
+
+extension ProcessChild.Ending {
+  /// - Parameter status: as waitpid(2) tells it.
+  fileprivate init(status: Int32) {
+    let signal = status & 0x7F
+    self = signal == 0 ? .exit(status >> 8 & 0xFF) : .signal(signal)
   }
 }
 

@@ -184,7 +184,8 @@ import Testing
     lab.connect()
     #expect(lab.run { $0.board.started != nil })
     lab.run(for: .milliseconds(200)) { _ in false }
-    #expect(printed.count > 900_000)
+    // Some 200 pieces of 5,000 bytes, give or take what chance does.
+    #expect(printed.count > 800_000)
     let isWhole = lab.consolePieces.flatMap { $0 } == printed
     #expect(isWhole, "seed \(generator.seed)")
     #expect(lab.hasSpooled(dumps))
