@@ -71,7 +71,7 @@ public struct SQLText: Sendable {
       switch part {
       case .text(let piece): text += piece
       case .value(let value):
-        if case .text(let bound) = value { try bound.checkStorable() }
+        try value.checkStorable()
         values.append(value)
         text += placeholder(values.count)
       }

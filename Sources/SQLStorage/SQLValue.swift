@@ -56,10 +56,10 @@ extension String: SQLConvertible {
   }
 }
 
-extension String {
+extension SQLValue {
   /// - Throws: ``SQLFailure`` with `unstorableText` for what PostgreSQL's text cannot hold.
   func checkStorable() throws(SQLFailure) {
-    var text = self
+    guard case .text(var text) = self else { return }
     // The C library looks at many bytes at a time.
     let hasNUL = text.withUTF8 { bytes in
       bytes.baseAddress.map { memchr($0, 0, bytes.count) != nil } ?? false

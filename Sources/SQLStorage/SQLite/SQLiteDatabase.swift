@@ -203,7 +203,7 @@ struct SQLiteConnection: SQLConnection {
   func rows(storing rows: SQLRows) throws(SQLFailure) -> [SQLRow] {
     try translated {
       let prepared = try db.cachedStatement(sql: rows.insert.single)
-      return try rows.rows.flatMap { try self.rows(prepared, arguments($0)) }
+      return try rows.rows.flatMap { try self.rows(prepared, arguments(of: $0)) }
     }
   }
 
@@ -211,7 +211,7 @@ struct SQLiteConnection: SQLConnection {
     try translated {
       for rows in rows {
         let prepared = try db.cachedStatement(sql: rows.insert.single)
-        for row in rows.rows { try prepared.execute(arguments: arguments(row)) }
+        for row in rows.rows { try prepared.execute(arguments: arguments(of: row)) }
       }
     }
   }
@@ -222,26 +222,24 @@ struct SQLiteConnection: SQLConnection {
 
   private func prepare(_ statement: SQLText) throws -> (Statement, StatementArguments) {
     let (text, values) = try statement.rendered { _ in "?" }
-    return (try db.cachedStatement(sql: text), try arguments(values))
+    return (try db.cachedStatement(sql: text), StatementArguments(values.map { $0.bound }))
   }
 
-  private func arguments(_ values: [SQLValue]) throws(SQLFailure) -> StatementArguments {
-    StatementArguments(try values.map { value throws(SQLFailure) in try value.bound })
+  /// A row's values, which no text has been made of, and so nobody has looked at.
+  private func arguments(of row: [SQLValue]) throws(SQLFailure) -> StatementArguments {
+    for value in row { try value.checkStorable() }
+    return StatementArguments(row.map { $0.bound })
   }
 }
 
 extension SQLValue {
   /// The value as GRDB binds it.
   fileprivate var bound: (any DatabaseValueConvertible)? {
-    get throws(SQLFailure) {
-      switch self {
-      case .null: return nil
-      case .integer(let number): return number
-      case .text(let text):
-        try text.checkStorable()
-        return text
-      case .blob(let bytes): return bytes
-      }
+    switch self {
+    case .null: nil
+    case .integer(let number): number
+    case .text(let text): text
+    case .blob(let bytes): bytes
     }
   }
 
