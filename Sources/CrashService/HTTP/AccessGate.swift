@@ -108,8 +108,7 @@ extension AccessToken {
   /// Reads an `Authorization` header; `nil` when it holds no token of this service.
   fileprivate init?(bearer header: String) {
     let scheme = header.utf8.prefix { $0 != UInt8(ascii: " ") }
-    // Letters alone differ from their other case in that bit.
-    guard scheme.elementsEqual("bearer".utf8, by: { $0 | 0x20 == $1 }) else { return nil }
+    guard String(Substring(scheme)).asciiLowercased == "bearer" else { return nil }
     self.init(Substring(header.utf8[scheme.endIndex...].drop { $0 == UInt8(ascii: " ") }))
   }
 }

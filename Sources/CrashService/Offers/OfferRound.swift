@@ -110,9 +110,7 @@ struct OfferRound: Sendable {
         ? .stored
         : limits.verdict(
           held: numbers + elsewhere[place], promised: promises.open(beside: offer))
-      if verdict == .send {
-        if promises.give(offer) { promised.append(offer) }
-      }
+      if verdict == .send, promises.give(offer) { promised.append(offer) }
       verdicts[place] = verdict
     }
     return promised
