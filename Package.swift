@@ -200,6 +200,7 @@ let hostModules: [Target] = [
     name: "CLibUSB", path: "CShims/CLibUSB", pkgConfig: "libusb-1.0",
     providers: [.apt(["libusb-1.0-0-dev"])]),
   .systemLibrary(name: "CHeap", path: "CShims/CHeap"),
+  .systemLibrary(name: "CEpoll", path: "CShims/CEpoll"),
   module("SerialLink", ["CLibUSB", logging, nioCore, nioPosix]),
   module(
     "HostBridge",
@@ -242,8 +243,8 @@ let hostModules: [Target] = [
   program(
     "martlet-load",
     [
-      "CLibPQ", "ConsentLease", "DumpFormat", "DumpOpening", "MartletTestKit", "SQLStorage",
-      "ServiceAPI", argumentParser, crypto, grdb,
+      "CEpoll", "CLibPQ", "ConsentLease", "DumpFormat", "DumpOpening", "MartletTestKit",
+      "SQLStorage", "ServiceAPI", argumentParser, crypto, grdb,
     ]),
   module(
     "MartletBenchKit", ["DumpFormat", "HostBridge", "LinkProtocol", "MartletTestKit", "ServiceAPI"]),

@@ -84,7 +84,7 @@ struct LoadDriver: Sendable {
   func run(
     _ request: (Int) -> [UInt8]?, answered: (Int, LoadAnswer) -> Void = { _, _ in }
   ) throws(LoadFailure) -> LoadResult {
-    var run = Run(driver: self, open: try connect())
+    var run = try Run(driver: self, open: try connect())
     return try run.finish(request, answered)
   }
 
@@ -98,7 +98,7 @@ struct LoadDriver: Sendable {
   private struct Run {
     let driver: LoadDriver
     var open: [LoadConnection]
-    var polled: [pollfd]
+    let readiness: ReadyConnections
     var idle: [Int]
     var result = LoadResult()
     var underway = 0
@@ -106,10 +106,11 @@ struct LoadDriver: Sendable {
     let schedule: LoadSchedule?
     let start: UInt64
 
-    init(driver: LoadDriver, open: [LoadConnection]) {
+    init(driver: LoadDriver, open: [LoadConnection]) throws(LoadFailure) {
       self.driver = driver
       self.open = open
-      polled = open.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+      readiness = try ReadyConnections(most: open.count)
+      for (index, connection) in open.enumerated() { try readiness.add(connection, as: index) }
       idle = Array(open.indices)
       start = nanoseconds()
       let start = start
@@ -125,8 +126,9 @@ struct LoadDriver: Sendable {
         if !isOver, Double(now - start) / 1e9 >= driver.seconds { end(at: now) }
         try send(request, at: now)
         if isOver, underway == 0 { break }
-        if waitForInput() {
-          try receive(answered)
+        let ready = waitForInput()
+        if !ready.isEmpty {
+          try receive(from: ready, answered)
           last = nanoseconds()
         } else if underway > 0, now > last, now - last > LoadDriver.patience * 1_000_000_000 {
           throw LoadFailure("the service answered nothing for \(LoadDriver.patience) s")
@@ -164,21 +166,25 @@ struct LoadDriver: Sendable {
     }
 
     /// Waits until an answer comes or the next request is due, and no longer than a second.
-    private mutating func waitForInput() -> Bool {
+    /// - Returns: the connections that have something to read.
+    private mutating func waitForInput() -> [Int] {
       var most: UInt64 = 1_000_000_000
       if !isOver, !idle.isEmpty {
         most = schedule.map { min(most, $0.wait(for: result.sent, at: nanoseconds())) } ?? 0
       }
-      if poll(&polled, nfds_t(polled.count), Int32(most / 1_000_000)) > 0 { return true }
+      let ready = readiness.wait(milliseconds: Int32(most / 1_000_000))
+      if !ready.isEmpty { return ready }
       // The system counts milliseconds here. In between it is asked every 50 microseconds, so that the
       // service has the processor.
       let rest = min(most % 1_000_000, 50_000)
       if rest > 0, most < 1_000_000 { usleep(UInt32(rest / 1_000)) }
-      return false
+      return []
     }
 
-    private mutating func receive(_ answered: (Int, LoadAnswer) -> Void) throws(LoadFailure) {
-      for index in polled.indices where polled[index].revents != 0 {
+    private mutating func receive(
+      from ready: [Int], _ answered: (Int, LoadAnswer) -> Void
+    ) throws(LoadFailure) {
+      for index in ready {
         let connection = open[index]
         do {
           guard let answer = try connection.receive(), let number = connection.request else {
@@ -217,7 +223,7 @@ struct LoadDriver: Sendable {
 
     private mutating func reconnect(_ index: Int) throws(LoadFailure) {
       open[index] = try LoadConnection(port: driver.port)
-      polled[index].fd = open[index].descriptor
+      try readiness.add(open[index], as: index)
     }
   }
 }
