@@ -29,15 +29,24 @@ public enum Role: String, CaseIterable, Codable, Sendable {
   /// What the role permits. Administrators neither read what is in dumps nor act as a bridge.
   public var permissions: Set<Permission> {
     switch self {
-    case .reader: [.readResources, .readIdentities]
-    case .contributor:
-      Self.reader.permissions.union([.writeResources, .registerIdentities])
-    case .administrator: Self.contributor.permissions.union([.changeConsent])
-    case .investigator: Self.reader.permissions.union([.readDumpContents])
-    case .auditor: Self.reader.permissions.union([.readAudit])
-    case .bridge: [.deliverDumps, .provisionDevices, .registerIdentities, .readIdentities]
+    case .reader: Self.reading
+    case .contributor: Self.contributing
+    case .administrator: Self.administering
+    case .investigator: Self.investigating
+    case .auditor: Self.auditing
+    case .bridge: Self.bridging
     }
   }
+
+  // Each request asks for them.
+  private static let reading: Set<Permission> = [.readResources, .readIdentities]
+  private static let contributing = reading.union([.writeResources, .registerIdentities])
+  private static let administering = contributing.union([.changeConsent])
+  private static let investigating = reading.union([.readDumpContents])
+  private static let auditing = reading.union([.readAudit])
+  private static let bridging: Set<Permission> = [
+    .deliverDumps, .provisionDevices, .registerIdentities, .readIdentities,
+  ]
 
   /// The names of the roles that permit something, for people.
   static func names(permitting permission: Permission) -> String {
