@@ -140,16 +140,16 @@ public final class CrashService: Sendable {
     return groups.flatMap(\.endpoints)
   }
 
-  /// The routes of every API.
-  func router() -> Router<ServiceContext> {
-    let router = Router(context: ServiceContext.self, options: .caseInsensitive)
-    router.add(middleware: RequestObserver(metrics: metrics))
-    router.add(middleware: ErrorMiddleware(metrics: metrics))
+  /// What answers the requests of every API.
+  func responder() -> ServiceResponder {
     let gate = AccessGate(
       logins: logins, management: management, rates: rates, now: now)
     let endpoints = endpoints
-    for endpoint in endpoints { endpoint.register(on: router, behind: gate) }
-    refuseOtherMethods(than: endpoints, on: router)
-    return router
+    return ServiceResponder { router in
+      router.add(middleware: RequestObserver(metrics: metrics))
+      router.add(middleware: ErrorMiddleware(metrics: metrics))
+      for endpoint in endpoints { endpoint.register(on: router, behind: gate) }
+      refuseOtherMethods(than: endpoints, on: router)
+    }
   }
 }

@@ -50,6 +50,31 @@ import Testing
     }
   }
 
+  @Test func `the paths that bridges ask are found in any case`() async throws {
+    try await ServiceBench.run { bench in
+      let path = "/martlet/v1/devices/\(ServiceBench.device)/crashes"
+      for variant in [path, path.uppercased(), path.replacing("martlet", with: "Martlet")] {
+        let answer = try await bench.get(variant)
+        #expect(answer.status == .ok, "\(variant): \(answer.message)")
+        #expect(try await bench.post(variant).status == .methodNotAllowed, "\(variant)")
+      }
+      for unknown in ["/martlet/v1/lists", "/MARTLET/v1/lists", "/martlet/V1/dumps/x/y"] {
+        #expect(try await bench.get(unknown).code == "RouteNotFound", "\(unknown)")
+      }
+    }
+  }
+
+  @Test func `the paths that are compared as they are written are in lower case`() async throws {
+    try await ServiceBench.run { bench in
+      let own = bench.service.endpoints.map(\.path).filter { $0.hasPrefix("/martlet/") }
+      #expect(own.count > 10)
+      for path in own {
+        let fixed = path.split(separator: "/").filter { !$0.hasPrefix("{") }
+        #expect(fixed.allSatisfy { $0 == $0.lowercased() }, "\(path)")
+      }
+    }
+  }
+
   @Test func `a patch changes what it names, and null sets it back`() async throws {
     try await ServiceBench.run { bench in
       let path = ServiceBench.group.path

@@ -21,7 +21,7 @@ extension CrashService {
     }
     let limiter = ConnectionLimiter(limits: limits)
     return Application(
-      router: router(),
+      responder: responder(),
       server: HTTPServerBuilder { [metrics] in
         ServiceChannel(
           responder: $0, transport: transport, metrics: metrics, limits: limits,
