@@ -110,6 +110,42 @@ private let build = "0102030405060708090a0b0c0d0e0f1011121314"
     }
   }
 
+  @Test func `a skip counts once wherever it lies, and for 29 days`() async throws {
+    try await ServiceBench.run(limits: ServiceLimits(dumpsPerGroup: 1)) { bench in
+      try await bench.setConsent(.enabled)
+      try await fill(bench, 1)
+      let epoch = try await bench.epoch()
+      let device = try #require(DeviceID(ServiceBench.device))
+      let database = bench.service.dumps.usEast.database
+      func skipped() async throws -> Int {
+        try await bench.service.dumps.skipped(of: device, now: bench.clock.now).values.reduce(0, +)
+      }
+      let offers = (11...15).map { bench.offer(bootCount: $0, epoch: epoch) }
+      #expect(try await bench.verdicts(offers) == [OfferAnswer.Verdict](repeating: .skip, count: 5))
+      #expect(try await skipped() == 5)
+      // Too few to be brought to the others, and then enough.
+      for most in [5, 4] {
+        try await database.write { try DumpStore.settleSkips($0, above: most) }
+        #expect(try await skipped() == 5)
+        if database.engine == .sqlite {
+          let new = try await database.read { db -> Int? in
+            try db.value("SELECT count(*) AS value FROM newSkips")
+          }
+          #expect(new == (most == 5 ? 5 : 0))
+        }
+      }
+      let again = offers + [bench.offer(bootCount: 16, epoch: epoch)]
+      _ = try await bench.verdicts(again)
+      #expect(try await skipped() == 6)
+      bench.clock.advance(seconds: 28 * 86_400)
+      _ = try await bench.service.deleteOverdue()
+      #expect(try await skipped() == 6)
+      bench.clock.advance(seconds: 2 * 86_400)
+      _ = try await bench.service.deleteOverdue()
+      #expect(try await skipped() == 0)
+    }
+  }
+
   @Test func `a dump that is offered again the next day is skipped once`() async throws {
     try await ServiceBench.run(limits: ServiceLimits(dumpsPerGroup: 1)) { bench in
       try await bench.setConsent(.enabled)

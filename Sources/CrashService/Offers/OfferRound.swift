@@ -87,8 +87,9 @@ struct OfferRound: Sendable {
     let promised = isOpen ? try round.promise(db) : []
     try db.store([
       Promises.rows(promised, until: now + Promises.length),
-      DumpStore.skip(round.skipped, now: now),
+      DumpStore.skip(round.skipped, now: now, db.engine),
     ])
+    try DumpStore.settleSkips(db)
     return round.verdicts.map { $0 ?? .later }
   }
 

@@ -144,6 +144,7 @@ extension DumpStore {
     try await database.write { db in
       try db.run("DELETE FROM promises WHERE ends <= \(now)")
       try db.run("DELETE FROM skips WHERE day < \(first)")
+      if db.engine == .sqlite { try db.run("DELETE FROM newSkips WHERE day < \(first)") }
     }
   }
 }

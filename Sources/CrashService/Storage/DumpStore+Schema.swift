@@ -27,6 +27,7 @@ extension DumpStore {
       guard db.engine == .postgres else { return }
       try db.script("ALTER TABLE contents ALTER COLUMN content SET STORAGE EXTERNAL")
     }
+    migrations.add("new skips", makeNewSkips)
     return migrations
   }
 

@@ -44,15 +44,53 @@ extension DumpStore {
     try db.script("DROP TABLE skippedDumps")
   }
 
-  /// Writes down which offered dumps were not taken; milliseconds since 1970.
-  static func skip(_ offers: [OfferedDump], now: Int64) -> SQLRows {
-    let day = RetentionPeriod.dayNumber(now)
-    return skipInsert(offers.map { skip($0.placement.device, $0.key, $0.fingerprint, day: day) })
+  /// Makes the table where SQLite has those that were skipped last, in the order in which they came.
+  ///
+  /// Devices offer in no order: of a hundred skips, each would change another page of the tree of all, and each
+  /// page goes to the disk twice. So many are brought there together, and one after the other in its order.
+  static func makeNewSkips(_ db: any SQLConnection) throws {
+    guard db.engine == .sqlite else { return }
+    try db.script(
+      """
+      CREATE TABLE newSkips (
+        number INTEGER NOT NULL PRIMARY KEY,
+        day INTEGER NOT NULL,
+        device BLOB NOT NULL,
+        bootCount INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        fingerprint TEXT NOT NULL
+      ) \(db.engine.strict)
+      """)
   }
 
-  private static let skipInsert = SQLInsert(
-    into: "skips", ["day", "device", "bootCount", "sequence", "fingerprint"],
-    "ON CONFLICT DO NOTHING")
+  /// Writes down which offered dumps were not taken; milliseconds since 1970.
+  static func skip(_ offers: [OfferedDump], now: Int64, _ engine: SQLEngine) -> SQLRows {
+    let day = RetentionPeriod.dayNumber(now)
+    let insert = engine == .sqlite ? newSkipInsert : skipInsert
+    return insert(offers.map { skip($0.placement.device, $0.key, $0.fingerprint, day: day) })
+  }
+
+  /// Brings the new skips to the others when there are that many.
+  static func settleSkips(_ db: any SQLConnection, above most: Int = 16_384) throws {
+    guard db.engine == .sqlite else { return }
+    let extent: Int? = try db.value(
+      """
+      SELECT (SELECT max(number) FROM newSkips) - (SELECT min(number) FROM newSkips) AS value
+      """)
+    guard let extent, extent >= most else { return }
+    try db.script(
+      """
+      INSERT INTO skips (day, device, bootCount, sequence, fingerprint)
+      SELECT day, device, bootCount, sequence, fingerprint FROM newSkips WHERE true
+      ORDER BY day, device, bootCount, sequence, number
+      ON CONFLICT DO NOTHING;
+      DELETE FROM newSkips
+      """)
+  }
+
+  private static let skipColumns = ["day", "device", "bootCount", "sequence", "fingerprint"]
+  private static let skipInsert = SQLInsert(into: "skips", skipColumns, "ON CONFLICT DO NOTHING")
+  private static let newSkipInsert = SQLInsert(into: "newSkips", skipColumns)
 
   private static func skip(_ device: DeviceID, _ key: DumpKey, _ fingerprint: String, day: Int64)
     -> [SQLValue]
@@ -70,13 +108,20 @@ extension DumpStore {
     let first = RetentionPeriod.dayNumber(
       RetentionPeriod.horizon(days: RetentionPeriod.mostDays, now: time))
     return try await database.read { db in
-      // One that was offered again is there on each of those days.
+      func skips(in table: SQLText) -> SQLText {
+        """
+        SELECT bootCount, sequence, fingerprint FROM \(table)
+        WHERE day IN \((first...max(first, today)).sqlList) AND device = \(Self.skipName(device))
+        """
+      }
+      var all = skips(in: "skips")
+      if db.engine == .sqlite { all += " UNION ALL \(skips(in: "newSkips"))" }
+      // One that was offered again is there more than once.
       let rows = try db.rows(
         """
         SELECT fingerprint, count(*) AS number FROM (
-          SELECT DISTINCT bootCount, sequence, fingerprint FROM skips
-          WHERE day IN \((first...max(first, today)).sqlList)
-          AND device = \(Self.skipName(device))) AS skipped
+          SELECT min(fingerprint) AS fingerprint FROM (\(all)) AS offered
+          GROUP BY bootCount, sequence) AS skipped
         GROUP BY fingerprint
         """)
       return Dictionary(
