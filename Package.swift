@@ -199,8 +199,7 @@ let hostModules: [Target] = [
   .systemLibrary(
     name: "CLibUSB", path: "CShims/CLibUSB", pkgConfig: "libusb-1.0",
     providers: [.apt(["libusb-1.0-0-dev"])]),
-  .systemLibrary(name: "CHeap", path: "CShims/CHeap"),
-  .systemLibrary(name: "CEpoll", path: "CShims/CEpoll"),
+  .systemLibrary(name: "CGlibc", path: "CShims/CGlibc"),
   module("SerialLink", ["CLibUSB", logging, nioCore, nioPosix]),
   module(
     "HostBridge",
@@ -223,7 +222,7 @@ let hostModules: [Target] = [
   program(
     "martlet-service",
     [
-      "CHeap", "CrashService", argumentParser, hummingbird, lifecycle, logging, nioCore, nioPosix,
+      "CGlibc", "CrashService", argumentParser, hummingbird, lifecycle, logging, nioCore, nioPosix,
       signals,
     ]),
   program(
@@ -236,14 +235,14 @@ let hostModules: [Target] = [
   module(
     "MartletTestKit",
     [
-      "BoardHAL", "BoardHost", "BootAgent", "ConsentLease", "CrashCapture", "DumpFormat",
-      "DumpOpening", "DumpRing", "LinkProtocol", "SealingVectors", crypto,
+      "BoardHAL", "BoardHost", "BootAgent", "CGlibc", "ConsentLease", "CrashCapture",
+      "DumpFormat", "DumpOpening", "DumpRing", "LinkProtocol", "SealingVectors", crypto,
     ]),
   // What `make bench` measures the service with.
   program(
     "martlet-load",
     [
-      "CEpoll", "CLibPQ", "ConsentLease", "DumpFormat", "DumpOpening", "MartletTestKit",
+      "CGlibc", "CLibPQ", "ConsentLease", "DumpFormat", "DumpOpening", "MartletTestKit",
       "SQLStorage", "ServiceAPI", argumentParser, crypto, grdb,
     ]),
   module(
@@ -313,7 +312,9 @@ let deviceTests: Set = [
 ]
 let isDeviceOnly = hosted && chosenTests.map { deviceTests.isSuperset(of: $0) } ?? false
 let kitModules = hostModules.filter {
-  ["BoardHost", "DumpAnalysis", "DumpOpening", "MartletTestKit", "SealingVectors"].contains($0.name)
+  [
+    "BoardHost", "CGlibc", "DumpAnalysis", "DumpOpening", "MartletTestKit", "SealingVectors",
+  ].contains($0.name)
 }
 
 // MARK: - The package

@@ -48,10 +48,7 @@ public final class ProcessChild: @unchecked Sendable {
     }
     let streams = try ProcessStreams(takesInput: takesInput)
     input = streams.input
-    identifier = try streams.spawn(
-      program, arguments,
-      environment: ProcessInfo.processInfo.environment.merging(environment) { $1 })
-    ProcessReaper.shared.add(identifier)
+    identifier = try streams.spawn([program.path] + arguments, environment: environment)
     read(streams.output) { $0.outputBytes += $1 }
     read(streams.errors) { $0.errorBytes += $1 }
     awaitEnd()

@@ -3,7 +3,7 @@
 import Foundation
 
 #if canImport(Glibc)
-  import CEpoll
+  import CGlibc
   import Glibc
 #elseif canImport(Darwin)
   import Darwin

@@ -1,7 +1,7 @@
 // Keeps the heap of a service that runs for months as small as what it holds.
 
 #if canImport(Glibc)
-  import CHeap
+  import CGlibc
   import Glibc
 
   /// Keeps the heap to two arenas, unless the environment variable MALLOC_ARENA_MAX says another number.
