@@ -44,7 +44,8 @@ public protocol SQLConnection {
   /// Stores rows whose statement answers something (`RETURNING`).
   func rows(storing rows: SQLRows) throws(SQLFailure) -> [SQLRow]
 
-  /// Stores rows, in their order. On PostgreSQL that is one round trip.
+  /// Stores rows, in their order. On PostgreSQL they go with the next statement or the commit, which throws
+  /// what is wrong with them.
   func store(_ rows: [SQLRows]) throws(SQLFailure)
 
   /// Runs several statements, separated by semicolons; no value can be bound.

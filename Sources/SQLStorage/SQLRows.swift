@@ -43,8 +43,4 @@ extension SQLConnection {
     for statement in rows.statements { answers += try self.rows(statement) }
     return answers
   }
-
-  public func store(_ rows: [SQLRows]) throws(SQLFailure) {
-    _ = try runAll(rows.flatMap(\.statements))
-  }
 }

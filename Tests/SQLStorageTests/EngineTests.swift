@@ -230,7 +230,22 @@ import Testing
         }
       }
       #expect(unstorable?.code == .unstorableText)
+      // Neither does what is stored last and breaks a rule leave what was before it.
+      let last = await #expect(throws: SQLFailure.self) {
+        try await database.write { db in
+          try db.run("DELETE FROM things WHERE id = 0")
+          try db.store([plain([row(3000)]), plain([row(3), row(3001)])])
+        }
+      }
+      #expect(last?.code == .constraint)
       #expect(try await Self.count(database) == 75 + told.count)
+      // What is stored is there for the next statement.
+      let count: Int? = try await database.write { db in
+        try db.run("DELETE FROM things")
+        try db.store([plain([row(1)]), plain([row(2)])])
+        return try db.value("SELECT count(*) AS value FROM things")
+      }
+      #expect(count == 2)
     }
   }
 

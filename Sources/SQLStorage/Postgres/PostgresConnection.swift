@@ -17,8 +17,10 @@ final class PostgresConnection: SQLConnection {
   private let options: PostgresOptions
   private var prepared: [StatementKey: String] = [:]
   private var preparedCount = 0
-  /// What goes before the next statement, in the same round trip.
+  /// What begins the transaction, until it goes to the server with the next round trip.
   private var preamble: [SQLText] = []
+  /// What stores rows, and goes with the next round trip: nobody waits for its answer.
+  private var pending: [SQLText] = []
   private(set) var isBroken = false
 
   /// A statement is prepared for the types of its values.
@@ -123,9 +125,11 @@ final class PostgresConnection: SQLConnection {
     return try exchange(statements).map(\.changedRows)
   }
 
+  func store(_ rows: [SQLRows]) throws(SQLFailure) { pending += rows.flatMap(\.statements) }
+
   func script(_ text: SQLText) throws(SQLFailure) {
     let text = try text.rendered { _ in "" }.text
-    try flushPreamble()
+    try flush()
     // Several statements in one text are for the simple protocol alone.
     guard PQexitPipelineMode(connection) == 1, PQsendQuery(connection, text) == 1 else {
       throw broken(lastMessage)
@@ -145,9 +149,13 @@ final class PostgresConnection: SQLConnection {
 
   /// - Throws: ``SQLFailure``. With `unavailable` nobody knows whether it committed.
   func commit() throws(SQLFailure) {
-    guard preamble.isEmpty else {
-      preamble = []
-      return
+    if !preamble.isEmpty {
+      guard !pending.isEmpty else {
+        preamble = []
+        return
+      }
+      // A connection that died since its last use is to be found out before it can have committed.
+      try flush()
     }
     let result = try exchange(["COMMIT"])[0]
     // A transaction in which a statement failed ends like this, without an error.
@@ -159,7 +167,7 @@ final class PostgresConnection: SQLConnection {
 
   /// Ends a transaction without effect. A connection that cannot do so is broken.
   func rollBack() {
-    preamble = []
+    (preamble, pending) = ([], [])
     guard !isBroken, PQtransactionStatus(connection) != PQTRANS_IDLE else { return }
     do {
       _ = try exchange(["ROLLBACK"])
@@ -170,7 +178,9 @@ final class PostgresConnection: SQLConnection {
 
   /// Makes the connection ready for the next user, and says whether it is.
   func reset() -> Bool {
-    guard !isBroken, preamble.isEmpty, PQtransactionStatus(connection) == PQTRANS_IDLE else {
+    guard !isBroken, preamble.isEmpty, pending.isEmpty,
+      PQtransactionStatus(connection) == PQTRANS_IDLE
+    else {
       return false
     }
     guard prepared.count > Self.mostPrepared else { return true }
@@ -224,8 +234,8 @@ final class PostgresConnection: SQLConnection {
 
   // MARK: - Round trips
 
-  private func flushPreamble() throws(SQLFailure) {
-    guard !preamble.isEmpty else { return }
+  private func flush() throws(SQLFailure) {
+    guard !preamble.isEmpty || !pending.isEmpty else { return }
     _ = try exchange([])
   }
 
@@ -233,10 +243,10 @@ final class PostgresConnection: SQLConnection {
   /// - Throws: the first failure. Those behind it were not run.
   private func exchange(_ statements: [SQLText]) throws(SQLFailure) -> [PostgresResult] {
     guard !isBroken else { throw broken("the connection is broken") }
-    let first = preamble.count
+    let before = preamble + pending
     var rendered: [Rendered] = []
-    for statement in preamble + statements { rendered.append(try render(statement)) }
-    preamble = []
+    for statement in before + statements { rendered.append(try render(statement)) }
+    (preamble, pending) = ([], [])
     let steps = try send(rendered)
     var results: [PostgresResult] = []
     var failure: SQLFailure?
@@ -256,7 +266,7 @@ final class PostgresConnection: SQLConnection {
     }
     try checkConnection(failure)
     if let failure { throw failure }
-    return Array(results[first...])
+    return Array(results[before.count...])
   }
 
   private func render(_ statement: SQLText) throws(SQLFailure) -> Rendered {
