@@ -28,7 +28,8 @@ struct IngestLoad: AsyncParsableCommand {
   var engine = LoadEngine.sqlite
   @Option(help: "Rounds of raw limit and service.") var rounds = 5
   @Option(help: "Seconds of each part of a round.") var seconds = 2.0
-  @Option(help: "Seconds at half the rate.") var halfSeconds = 8.0
+  @Option(help: "Seconds at half the rate; in few of them one stall of the disk would decide.")
+  var halfSeconds = 24.0
   @Option(help: "Clients, one connection each; and producers of the raw limit.") var clients = 16
   @OptionGroup var dumps: DumpOptions
   @OptionGroup var place: PlaceOptions

@@ -18,7 +18,7 @@ struct OfferLoad: AsyncParsableCommand {
 
   @Option(help: "Rounds of the load.") var rounds = 5
   @Option(help: "Seconds of a round.") var seconds = 2.0
-  @Option(help: "Connections.") var clients = 192
+  @Option(help: "Connections.") var clients = 384
   @Option(help: "Devices that offer.") var devices = 1000
   @OptionGroup var place: PlaceOptions
 
