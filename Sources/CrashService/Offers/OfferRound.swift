@@ -85,11 +85,8 @@ struct OfferRound: Sendable {
   func decided(_ db: any SQLConnection) throws -> [OfferAnswer.Verdict] {
     var round = self
     let promised = isOpen ? try round.promise(db) : []
-    try db.store([
-      Promises.rows(promised, until: now + Promises.length),
-      DumpStore.skip(round.skipped, now: now, db.engine),
-    ])
-    try DumpStore.settleSkips(db)
+    try db.store([Promises.rows(promised, until: now + Promises.length)])
+    try DumpStore.skip(db, round.skipped, now: now)
     return round.verdicts.map { $0 ?? .later }
   }
 

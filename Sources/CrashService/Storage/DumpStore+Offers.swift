@@ -143,8 +143,7 @@ extension DumpStore {
     let first = RetentionPeriod.dayNumber(horizon)
     try await database.write { db in
       try db.run("DELETE FROM promises WHERE ends <= \(now)")
-      try db.run("DELETE FROM skips WHERE day < \(first)")
-      if db.engine == .sqlite { try db.run("DELETE FROM newSkips WHERE day < \(first)") }
+      try Self.forgetSkips(db, before: first)
     }
   }
 }

@@ -63,11 +63,20 @@ extension DumpStore {
       """)
   }
 
+  /// Where skips lie.
+  private static func skipTables(_ engine: SQLEngine) -> [SQLText] {
+    engine == .sqlite ? ["skips", "newSkips"] : ["skips"]
+  }
+
   /// Writes down which offered dumps were not taken; milliseconds since 1970.
-  static func skip(_ offers: [OfferedDump], now: Int64, _ engine: SQLEngine) -> SQLRows {
+  static func skip(_ db: any SQLConnection, _ offers: [OfferedDump], now: Int64) throws {
+    guard !offers.isEmpty else { return }
     let day = RetentionPeriod.dayNumber(now)
-    let insert = engine == .sqlite ? newSkipInsert : skipInsert
-    return insert(offers.map { skip($0.placement.device, $0.key, $0.fingerprint, day: day) })
+    let insert = db.engine == .sqlite ? newSkipInsert : skipInsert
+    try db.store([
+      insert(offers.map { skip($0.placement.device, $0.key, $0.fingerprint, day: day) })
+    ])
+    try settleSkips(db)
   }
 
   /// Brings the new skips to the others when there are that many.
@@ -86,6 +95,11 @@ extension DumpStore {
       ON CONFLICT DO NOTHING;
       DELETE FROM newSkips
       """)
+  }
+
+  /// Forgets what was skipped before a day.
+  static func forgetSkips(_ db: any SQLConnection, before day: Int64) throws {
+    for table in skipTables(db.engine) { try db.run("DELETE FROM \(table) WHERE day < \(day)") }
   }
 
   private static let skipColumns = ["day", "device", "bootCount", "sequence", "fingerprint"]
@@ -108,14 +122,12 @@ extension DumpStore {
     let first = RetentionPeriod.dayNumber(
       RetentionPeriod.horizon(days: RetentionPeriod.mostDays, now: time))
     return try await database.read { db in
-      func skips(in table: SQLText) -> SQLText {
+      let all = Self.skipTables(db.engine).map { table -> SQLText in
         """
         SELECT bootCount, sequence, fingerprint FROM \(table)
         WHERE day IN \((first...max(first, today)).sqlList) AND device = \(Self.skipName(device))
         """
-      }
-      var all = skips(in: "skips")
-      if db.engine == .sqlite { all += " UNION ALL \(skips(in: "newSkips"))" }
+      }.joined(separator: " UNION ALL ")
       // One that was offered again is there more than once.
       let rows = try db.rows(
         """
